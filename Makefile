@@ -1,0 +1,52 @@
+# Everything a newcomer needs: `make run` and `make test`; `make help` lists the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+SYNC := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
+ARGS ?=
+
+.PHONY: help run test check format provision requirements clean
+help:                       ## this list
+	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
+
+.venv/run: requirements/build.txt requirements/run.txt pyproject.toml
+	@echo "preparing .venv (once) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(SYNC) -r requirements/build.txt
+	@$(SYNC) -r requirements/run.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: .venv/run requirements/dev.txt
+	@$(SYNC) -r requirements/dev.txt
+	@touch $@
+
+run: .venv/run              ## start the exchange; options through ARGS="--port 8090"
+	@exec $(BIN)/agio up $(ARGS)
+
+test: .venv/dev             ## all tests the machine allows; REQUIRE_ALL=1 makes a skip a failure
+	@exec $(BIN)/python -m pytest $(ARGS)
+
+check: .venv/dev            ## lint, format, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/dev           ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+provision: .venv/dev        ## install Apache Kafka, PostgreSQL and Chromium for the tests that need them
+	@tools/provision
+
+bench-%: .venv/dev          ## a benchmark: make bench-exchange, QUICK=1 for a short one
+	@exec $(BIN)/python -m benchmarks.$* $(ARGS)
+
+requirements:               ## pin again what pyproject.toml asks for
+	@$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header requirements/build.in -o requirements/build.txt
+	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header pyproject.toml -o requirements/run.txt
+	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header --extra dev pyproject.toml -o requirements/dev.txt
+
+clean:                      ## remove what was built, not your data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts benchmarks/results

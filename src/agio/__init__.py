@@ -1,0 +1,1 @@
+"""agio: a currency exchange made of small services that meet only in Kafka topics."""

@@ -1,0 +1,1 @@
+"""tailrace: event-driven microservices for Python on Kafka."""
