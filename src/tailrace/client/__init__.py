@@ -1,0 +1,27 @@
+"""Configured Kafka clients: confluent-kafka with settings that are safe for money.
+
+Owns which settings are used and how errors of a transaction are told apart. It wraps no client API: what it returns
+are confluent-kafka's own objects, except for the transactional producer, whose error handling everyone would repeat.
+"""
+
+from tailrace.client.admin import Topic, admin, ensure_topics, wait_for_broker, wait_for_topics
+from tailrace.client.consumer import consumer, consumer_group_lag, read_to_end
+from tailrace.client.errors import BrokerUnreachable, ProducerFenced, TransactionAborted
+from tailrace.client.producer import producer
+from tailrace.client.transaction import TransactionalProducer
+
+__all__ = [
+    "BrokerUnreachable",
+    "ProducerFenced",
+    "Topic",
+    "TransactionAborted",
+    "TransactionalProducer",
+    "admin",
+    "consumer",
+    "consumer_group_lag",
+    "ensure_topics",
+    "producer",
+    "read_to_end",
+    "wait_for_broker",
+    "wait_for_topics",
+]

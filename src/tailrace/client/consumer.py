@@ -1,0 +1,65 @@
+"""Consumers: of a group, and of a topic's whole content."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from tailrace.client.config import CONSUMER, merged
+from tailrace.client.errors import BrokerUnreachable
+from tailrace.client.producer import dotted
+
+
+def consumer(bootstrap_servers: str, group_id: str, **config: object) -> Consumer:
+    """Make a consumer that reads committed records from the earliest on and commits only when told to."""
+    return Consumer(merged(CONSUMER, bootstrap_servers, {"group.id": group_id} | dotted(config)))
+
+
+def read_to_end(bootstrap_servers: str, topics: Sequence[str], timeout_s: float = 30.0) -> Iterator[Message]:
+    """Yield every committed record that the topics hold, in order within a partition, and stop at their end.
+
+    Raises BrokerUnreachable when nothing arrives for `timeout_s`, KafkaException on a broker's error.
+    """
+    reader = consumer(bootstrap_servers, "none", enable_partition_eof=True)
+    try:
+        partitions = _partitions(reader, bootstrap_servers, topics, timeout_s)
+        reader.assign([TopicPartition(t, p, OFFSET_BEGINNING) for t, p in partitions])
+        deadline = time.monotonic() + timeout_s
+        while partitions:
+            for message in reader.consume(10_000, 0.1):
+                deadline = time.monotonic() + timeout_s
+                error = message.error()
+                if error is None:
+                    yield message
+                elif error.code() == KafkaError._PARTITION_EOF:
+                    partitions.discard((message.topic(), message.partition()))
+                elif not error.retriable() and error.code() != KafkaError._TRANSPORT:
+                    raise KafkaException(error)
+            if time.monotonic() > deadline:
+                raise BrokerUnreachable(bootstrap_servers, timeout_s)
+    finally:
+        reader.close()
+
+
+def consumer_group_lag(group: Consumer, partitions: Sequence[TopicPartition]) -> int:
+    """How many offsets the group's commits are behind the ends of the partitions (markers count too)."""
+    lag = 0
+    for committed in group.committed(list(partitions), timeout=10):
+        low, high = group.get_watermark_offsets(
+            TopicPartition(committed.topic, committed.partition), timeout=10
+        )
+        lag += high - (committed.offset if committed.offset >= 0 else low)
+    return lag
+
+
+def _partitions(
+    reader: Consumer, bootstrap_servers: str, topics: Sequence[str], timeout_s: float
+) -> set[tuple[str, int]]:
+    try:
+        known = reader.list_topics(timeout=timeout_s).topics
+    except KafkaException as exception:
+        raise BrokerUnreachable(bootstrap_servers, timeout_s) from exception
+    missing = [topic for topic in topics if topic not in known]
+    if missing:
+        raise LookupError(f"the cluster at {bootstrap_servers} has no topic {', '.join(missing)}")
+    return {(topic, partition) for topic in topics for partition in known[topic].partitions}

@@ -1,0 +1,28 @@
+"""What can go wrong between a client and a cluster.
+
+ClientError
+├── BrokerUnreachable    nobody answers at the address
+├── TransactionAborted   this transaction is undone; begin again from the committed offsets
+└── ProducerFenced       another producer took over the transactional id; this one must go
+"""
+
+
+class ClientError(Exception):
+    """Anything this package raises."""
+
+
+class BrokerUnreachable(ClientError):
+    """No broker answered at the bootstrap address within the time given."""
+
+    def __init__(self, bootstrap_servers: str, timeout_s: float) -> None:
+        super().__init__(
+            f"no Kafka broker answered at {bootstrap_servers} within {timeout_s:g} s; is it running, and is the address right?"
+        )
+
+
+class TransactionAborted(ClientError):
+    """The transaction was rolled back; its records and offsets are as if never sent."""
+
+
+class ProducerFenced(ClientError):
+    """The producer can do nothing any more: a newer one holds its transactional id, or its state is unknown."""

@@ -1,0 +1,18 @@
+"""The idempotent producer."""
+
+from confluent_kafka import Producer
+
+from tailrace.client.config import PRODUCER, merged
+
+
+def producer(bootstrap_servers: str, **config: object) -> Producer:
+    """Make an idempotent producer; every record it acknowledges was written once, in order.
+
+    `config`: librdkafka settings with underscores for dots, such as `linger_ms=0`.
+    """
+    return Producer(merged(PRODUCER, bootstrap_servers, dotted(config)))
+
+
+def dotted(config: dict[str, object]) -> dict[str, object]:
+    """Turn keyword names into Kafka's: `linger_ms` is `linger.ms`."""
+    return {name.replace("_", "."): value for name, value in config.items()}

@@ -1,0 +1,101 @@
+"""The transactional producer: librdkafka's, with its errors sorted and one hole in it watched.
+
+librdkafka repeats an EndTxn whose answer it missed, and a broker without KIP-890's second part cannot tell the repeat
+from the end of the next transaction. The requests sent are counted in librdkafka's statistics: more EndTxn than
+transactions ended means that a stray one may be under way, and the producer has to be replaced by one with the same
+transactional id, whose higher epoch fences it.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+from confluent_kafka import KafkaException, Producer, TopicPartition
+
+from tailrace.client.config import PRODUCER, merged
+from tailrace.client.errors import ProducerFenced, TransactionAborted
+from tailrace.client.producer import dotted
+
+log = logging.getLogger(__name__)
+
+
+class TransactionalProducer:
+    """One transaction at a time; not thread-safe.
+
+    `produce` and `poll` are librdkafka's own methods, called without a layer in between.
+    Raises ProducerFenced when the transactional id belongs to someone newer.
+    """
+
+    def __init__(
+        self, bootstrap_servers: str, transactional_id: str, *, init_timeout_s: float = 60.0, **config: object
+    ) -> None:
+        settings = dotted(config) | {
+            "transactional.id": transactional_id,
+            "stats_cb": self._count_end_txn,
+            "statistics.interval.ms": 1000,
+        }
+        settings.setdefault("transaction.timeout.ms", 10_000)
+        self.transactional_id = transactional_id
+        self._ended = 0
+        self._end_txn_sent = 0
+        self._producer = Producer(merged(PRODUCER, bootstrap_servers, settings))
+        self.produce = self._producer.produce
+        self.poll = self._producer.poll
+        self._guard(self._producer.init_transactions, init_timeout_s)
+
+    @property
+    def must_be_replaced(self) -> bool:
+        """Whether an EndTxn was repeated, so that a stray one could end a later transaction."""
+        return self._end_txn_sent > self._ended
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self._guard(self._producer.begin_transaction)
+
+    def send_offsets(self, offsets: Sequence[TopicPartition], group_metadata: Any) -> None:
+        """Make the consumer group's offsets (each the next to read) part of the transaction.
+
+        `group_metadata`: fetched just now, so that a member which lost its place is fenced.
+        """
+        if offsets:
+            self._guard(self._producer.send_offsets_to_transaction, list(offsets), group_metadata)
+
+    def commit(self) -> None:
+        """Commit; when this returns, everything sent since `begin` is durable and visible.
+
+        Raises TransactionAborted when it was rolled back instead, ProducerFenced when that cannot be known here.
+        """
+        self._ended += 1
+        self._guard(self._producer.commit_transaction)
+
+    def abort(self) -> None:
+        """Roll the transaction back."""
+        self._ended += 1
+        self._guard(self._producer.abort_transaction)
+
+    def close(self) -> None:
+        """Leave; an open transaction is aborted by the next producer of the same id, or by its timeout."""
+        self._producer.purge()
+        self._producer.flush(1.0)
+
+    def _guard(self, call: Callable[..., object], *args: object) -> None:
+        """Call, again while the error is retriable; sort the other errors into ours."""
+        while True:
+            try:
+                call(*args)
+                return
+            except KafkaException as exception:
+                error = exception.args[0]
+                if error.fatal():
+                    raise ProducerFenced(f"{self.transactional_id}: {error.str()}") from exception
+                if error.txn_requires_abort():
+                    self.abort()
+                    raise TransactionAborted(f"{self.transactional_id}: {error.str()}") from exception
+                if not error.retriable():
+                    raise ProducerFenced(f"{self.transactional_id}: {error.str()}") from exception
+                log.debug("%s: %s; trying again", self.transactional_id, error.str())
+
+    def _count_end_txn(self, statistics: str) -> None:
+        brokers = msgspec.json.decode(statistics).get("brokers", {})
+        self._end_txn_sent = sum(broker.get("req", {}).get("EndTxn", 0) for broker in brokers.values())
