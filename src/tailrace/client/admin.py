@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from tailrace.client.config import COMMON, merged
 from tailrace.client.errors import BrokerUnreachable
@@ -69,13 +70,9 @@ def ensure_topics(bootstrap_servers: str, topics: Sequence[Topic], timeout_s: fl
     for topic in topics:
         found = known.get(topic.name)
         if found is not None and len(found.partitions) != topic.partitions:
-            raise ValueError(
-                f"topic {topic.name} has {len(found.partitions)} partitions, expected {topic.partitions}"
-            )
+            raise ValueError(f"topic {topic.name} has {len(found.partitions)} partitions, expected {topic.partitions}")
     missing = [
-        NewTopic(
-            topic.name, num_partitions=topic.partitions, replication_factor=-1, config=dict(topic.config)
-        )
+        NewTopic(topic.name, num_partitions=topic.partitions, replication_factor=-1, config=dict(topic.config))
         for topic in topics
         if topic.name not in known
     ]

@@ -16,7 +16,8 @@ class BrokerUnreachable(ClientError):
 
     def __init__(self, bootstrap_servers: str, timeout_s: float) -> None:
         super().__init__(
-            f"no Kafka broker answered at {bootstrap_servers} within {timeout_s:g} s; is it running, and is the address right?"
+            f"no Kafka broker answered at {bootstrap_servers} within {timeout_s:g} s; "
+            "is it running, and is the address right?"
         )
 
 
