@@ -7,10 +7,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from agio.contracts import events
-from tailrace.client import Topic
 from tailrace.registry.client import RegistryClient
 from tailrace.registry.serde import AvroSerde
+
+from agio.contracts import events
+from tailrace.client import Topic
 
 T = TypeVar("T")
 
