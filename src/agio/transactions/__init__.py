@@ -1,0 +1,1 @@
+"""The transaction service: decides every request exactly once and keeps the ledger."""
