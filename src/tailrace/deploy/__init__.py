@@ -1,0 +1,1 @@
+"""Running services as processes: supervision, restarts, logs."""

@@ -1,0 +1,1 @@
+"""What tests of services import: servers to start, the topology driver, a manual clock."""
