@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Generic, TypeVar
-
-from tailrace.registry.client import RegistryClient
-from tailrace.registry.serde import AvroSerde
+from typing import Any, Generic, TypeVar
 
 from agio.contracts import events
 from tailrace.client import Topic
+from tailrace.registry.client import Registry
+from tailrace.registry.serde import AvroSerde
 
 T = TypeVar("T")
 
@@ -44,7 +43,7 @@ class Contract(Generic[T]):
         """The Avro schema as JSON text."""
         return Path(__file__).with_name(f"{self.topic}.avsc").read_text(encoding="utf-8")
 
-    def serde(self, registry: RegistryClient) -> AvroSerde[T]:
+    def serde(self, registry: Registry) -> AvroSerde[T]:
         """Codec of the topic's values."""
         return AvroSerde(registry, self.subject, self.schema, self.type)
 
@@ -63,7 +62,7 @@ WALLETS = Contract("wallets", events.Wallet, ACCOUNT_PARTITIONS, COMPACT)
 SIGN_UPS = Contract("sign-ups", events.SignUp, 1, FOREVER)
 SESSIONS = Contract("sessions", events.Session, 1, COMPACT)
 
-CONTRACTS: tuple[Contract[object], ...] = (
+CONTRACTS: tuple[Contract[Any], ...] = (
     ACCOUNT_REQUESTS,
     ACCOUNTS,
     TRANSACTION_REQUESTS,

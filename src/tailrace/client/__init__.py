@@ -8,15 +8,19 @@ from tailrace.client.admin import Topic, admin, ensure_topics, wait_for_broker, 
 from tailrace.client.consumer import consumer, consumer_group_lag, read_to_end
 from tailrace.client.errors import BrokerUnreachable, ProducerFenced, TransactionAborted
 from tailrace.client.producer import producer
+from tailrace.client.record import Record, consume, consume_available
 from tailrace.client.transaction import TransactionalProducer
 
 __all__ = [
     "BrokerUnreachable",
     "ProducerFenced",
+    "Record",
     "Topic",
     "TransactionAborted",
     "TransactionalProducer",
     "admin",
+    "consume",
+    "consume_available",
     "consumer",
     "consumer_group_lag",
     "ensure_topics",

@@ -3,11 +3,12 @@
 import time
 from collections.abc import Iterator, Sequence
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from tailrace.client.config import CONSUMER, merged
 from tailrace.client.errors import BrokerUnreachable
 from tailrace.client.producer import dotted
+from tailrace.client.record import Record, consume
 
 
 def consumer(bootstrap_servers: str, group_id: str, **config: object) -> Consumer:
@@ -15,7 +16,7 @@ def consumer(bootstrap_servers: str, group_id: str, **config: object) -> Consume
     return Consumer(merged(CONSUMER, bootstrap_servers, {"group.id": group_id} | dotted(config)))
 
 
-def read_to_end(bootstrap_servers: str, topics: Sequence[str], timeout_s: float = 30.0) -> Iterator[Message]:
+def read_to_end(bootstrap_servers: str, topics: Sequence[str], timeout_s: float = 30.0) -> Iterator[Record]:
     """Yield every committed record that the topics hold, in order within a partition, and stop at their end.
 
     Raises BrokerUnreachable when nothing arrives for `timeout_s`, KafkaException on a broker's error.
@@ -26,7 +27,7 @@ def read_to_end(bootstrap_servers: str, topics: Sequence[str], timeout_s: float 
         reader.assign([TopicPartition(t, p, OFFSET_BEGINNING) for t, p in partitions])
         deadline = time.monotonic() + timeout_s
         while partitions:
-            for message in reader.consume(10_000, 0.1):
+            for message in consume(reader, 10_000, 0.1):
                 deadline = time.monotonic() + timeout_s
                 error = message.error()
                 if error is None:

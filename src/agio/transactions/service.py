@@ -1,0 +1,19 @@
+"""Runs the transaction service."""
+
+import threading
+
+from agio.settings import Settings
+from agio.transactions.topology import build
+from tailrace.registry.client import RegistryClient
+from tailrace.streams import StreamsConfig
+from tailrace.streams import run as run_topology
+
+
+def run(settings: Settings, stop: threading.Event) -> None:
+    """Serve until `stop` is set."""
+    config = StreamsConfig(
+        settings.bootstrap_servers,
+        settings.data / f"transactions-{settings.instance}",
+        instance=str(settings.instance),
+    )
+    run_topology(build(RegistryClient(settings.schema_registry)), config, stop)

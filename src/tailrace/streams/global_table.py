@@ -1,0 +1,90 @@
+"""The global tables of a process: all partitions of their topics, read outside any group and any transaction."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+
+from tailrace.client import Record, consume, consumer
+from tailrace.registry.errors import SerdeError
+from tailrace.streams.state.backend import Backend
+from tailrace.streams.state.table import TableStore
+from tailrace.streams.task import key_of
+from tailrace.streams.topology import Topology
+
+log = structlog.get_logger("tailrace.streams")
+
+WRITE_INTERVAL_S = 1.0
+
+
+class GlobalTables:
+    """Reads the topics of a topology's global tables; `tables` holds their content."""
+
+    def __init__(
+        self, topology: Topology, backend: Backend, bootstrap_servers: str, partitions: dict[str, int]
+    ) -> None:
+        self.tables: dict[str, TableStore[Any]] = {
+            topic: TableStore(topic, backend, table.value.decode) for topic, table in topology.global_tables.items()
+        }
+        self._application = topology.name
+        self._backend = backend
+        self._unwritten: dict[tuple[str, int], int] = {}
+        self._written_at = time.monotonic()
+        self._consumer: Consumer | None = None
+        self._behind = {(topic, p) for topic in self.tables for p in range(partitions[topic])}
+        if self._behind:
+            known = backend.offsets()
+            self._consumer = consumer(bootstrap_servers, f"{topology.name}-global", enable_partition_eof=True)
+            self._consumer.assign([TopicPartition(*tp, known.get(tp, OFFSET_BEGINNING)) for tp in self._behind])
+
+    def catch_up(self, stopped: Callable[[], bool]) -> None:
+        """Read to the ends that the topics have now, unless `stopped`."""
+        while self._behind and not stopped():
+            self.update(0.1)
+
+    def update(self, timeout_s: float = 0.0) -> None:
+        """Fold what has arrived."""
+        if self._consumer is None:
+            return
+        for message in consume(self._consumer, 1000, timeout_s):
+            error = message.error()
+            if error is None:
+                self._apply(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._behind.discard((message.topic(), message.partition()))
+        if self._unwritten and time.monotonic() - self._written_at > WRITE_INTERVAL_S:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was folded, with its offsets."""
+        stores = [table.store for table in self.tables.values()]
+        self._backend.write((entry for store in stores for entry in store.unwritten()), self._unwritten)
+        for store in stores:
+            store.written()
+        self._unwritten = {}
+        self._written_at = time.monotonic()
+
+    def close(self) -> None:
+        """Write and let go."""
+        if self._consumer is not None:
+            self._consumer.close()
+        self.write()
+        self._backend.close()
+
+    def _apply(self, record: Record) -> None:
+        table = self.tables[record.topic()]
+        try:
+            table.apply(key_of(record), record)
+            table.store.commit()
+        except SerdeError as error:
+            # Every instance reads these topics, so none of them sends a dead letter; the old value stays.
+            log.warning(
+                "unreadable record of a global table skipped",
+                application=self._application,
+                topic=record.topic(),
+                offset=record.offset(),
+                error=str(error),
+            )
+        self._unwritten[record.topic(), record.partition()] = record.offset() + 1

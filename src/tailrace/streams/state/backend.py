@@ -1,0 +1,123 @@
+"""Where the bytes of a task's state are: RocksDB, or memory for tests and for state that is quick to rebuild."""
+
+import struct
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from rocksdict import Rdict
+
+# How far each topic partition is folded into the state: the next offset to read.
+Offsets = Mapping[tuple[str, int], int]
+Entries = Iterable[tuple[bytes, bytes | None]]
+
+_OFFSET = b"\0offset\0"
+_INT64 = struct.Struct(">q")
+
+
+class Backend(Protocol):
+    """A key-value store that takes entries and offsets in one atomic write."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key."""
+
+    def write(self, entries: Entries, offsets: Offsets) -> None:
+        """Put the entries (None deletes) and the offsets: all or, after a crash, nothing."""
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """The offsets last written."""
+
+    def close(self) -> None:
+        """Let go of the files."""
+
+
+class MemoryBackend:
+    """State that ends with the process."""
+
+    def __init__(self) -> None:
+        self._entries: dict[bytes, bytes] = {}
+        self._offsets: dict[tuple[str, int], int] = {}
+
+    def get(self, key: bytes) -> bytes | None:
+        """See Backend."""
+        return self._entries.get(key)
+
+    def write(self, entries: Entries, offsets: Offsets) -> None:
+        """See Backend."""
+        for key, value in entries:
+            if value is None:
+                self._entries.pop(key, None)
+            else:
+                self._entries[key] = value
+        self._offsets.update(offsets)
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """See Backend."""
+        return dict(self._offsets)
+
+    def close(self) -> None:
+        """See Backend."""
+
+
+class RocksBackend:
+    """State in a RocksDB folder, which one process at a time can open.
+
+    Writes go through the log without fsync: a killed process loses nothing, a crashed machine loses the last writes,
+    entries and offsets alike, and they are read again from the topics.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._db = _open(folder)
+
+    def get(self, key: bytes) -> bytes | None:
+        """See Backend."""
+        value: bytes | None = self._db.get(key)
+        return value
+
+    def write(self, entries: Entries, offsets: Offsets) -> None:
+        """See Backend."""
+        from rocksdict import WriteBatch
+
+        batch = WriteBatch(raw_mode=True)
+        for key, value in entries:
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        for (topic, partition), offset in offsets.items():
+            batch.put(_OFFSET + f"{topic}\0{partition}".encode(), _INT64.pack(offset))
+        self._db.write(batch)
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """See Backend."""
+        found: dict[tuple[str, int], int] = {}
+        entries: Any = self._db.items(from_key=_OFFSET)
+        for key, value in entries:
+            if not key.startswith(_OFFSET):
+                break
+            topic, partition = key[len(_OFFSET) :].decode().split("\0")
+            found[topic, int(partition)] = _INT64.unpack(value)[0]
+        return found
+
+    def close(self) -> None:
+        """See Backend."""
+        self._db.close()
+
+
+def _open(folder: Path) -> "Rdict":
+    from rocksdict import BlockBasedOptions, Options, Rdict
+
+    table = BlockBasedOptions()
+    # Most look-ups of settled requests find nothing: a bloom filter answers those from memory.
+    table.set_bloom_filter(10, False)
+    options = Options(raw_mode=True)
+    options.create_if_missing(True)
+    options.set_block_based_table_factory(table)
+    options.set_write_buffer_size(16 * 1024 * 1024)
+    options.set_max_write_buffer_number(2)
+    options.set_max_background_jobs(2)
+    options.set_keep_log_file_num(2)
+    options.set_max_log_file_size(1024 * 1024)
+    return Rdict(str(folder), options=options)
