@@ -70,10 +70,12 @@ def running(data: Path) -> psutil.Process | None:
 
 
 def pid_file(data: Path) -> Path:
+    """Where the running node's pid is noted."""
     return data / "kafka.pid"
 
 
 def bootstrap_servers(data: Path) -> str:
+    """Read back where the node listens."""
     lines = (data / "server.properties").read_text().splitlines()
     settings = dict(line.split("=", 1) for line in lines)
     return settings["advertised.listeners"].removeprefix("PLAINTEXT://")
