@@ -1,5 +1,6 @@
 """A schema registry for tests: in this process without Kafka, or the real server in a process of its own."""
 
+import sys
 import threading
 from typing import TypeVar
 
@@ -18,8 +19,36 @@ from tailrace.registry.store import (
     find,
     subject_not_found,
 )
+from tailrace.testing.port import accepts
+from tailrace.testing.server_process import ServerProcess
 
 T = TypeVar("T")
+
+
+class RegistryProcess(ServerProcess):
+    """The registry server on 127.0.0.1, on a topic of the cluster at `bootstrap_servers`."""
+
+    name = "the schema registry"
+
+    def __init__(self, bootstrap_servers: str, port: int = 0, *, topic: str = "_schemas") -> None:
+        super().__init__(port=port)
+        self.bootstrap_servers = bootstrap_servers
+        self.topic = topic
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def _prepare(self) -> None:
+        pass
+
+    def _argv(self) -> list[str]:
+        options = ["--bootstrap-servers", self.bootstrap_servers, "--port", str(self.port), "--topic", self.topic]
+        return [sys.executable, "-m", "tailrace.registry", *options]
+
+    def _is_ready(self) -> bool:
+        return accepts(self.port)
 
 
 class LocalRegistry:

@@ -1,0 +1,40 @@
+"""The command `tailrace registry`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+
+def registry(
+    bootstrap_servers: Annotated[str, typer.Option(help="Where the Kafka brokers are.")] = "127.0.0.1:9092",
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8081,
+    address_file: Annotated[Path | None, typer.Option(help="File that gets host:port when ready.")] = None,
+    topic: Annotated[str, typer.Option(help="Topic that keeps the schemas.")] = "_schemas",
+    wait: Annotated[float, typer.Option(help="How long to wait for a broker, in seconds.")] = 30.0,
+) -> None:
+    """Run a schema registry that keeps its schemas in Kafka."""
+    from tailrace.client import BrokerUnreachable
+    from tailrace.registry.log import SchemaLog
+    from tailrace.registry.server import listen, serve
+
+    try:
+        server = listen(host, port)
+    except OSError as error:
+        _refuse(f"the schema registry cannot listen on {host}:{port}: {error.strerror}; choose another --port")
+    schemas = SchemaLog(bootstrap_servers, topic)
+    try:
+        schemas.start(wait)
+    except (BrokerUnreachable, TimeoutError, ValueError) as error:
+        _refuse(f"the schema registry cannot start: {error}")
+    try:
+        serve(server, schemas, address_file)
+    finally:
+        schemas.close()
+
+
+def _refuse(reason: str) -> NoReturn:
+    sys.stderr.write(reason + "\n")
+    raise typer.Exit(2)
