@@ -47,7 +47,7 @@ def currencies() -> Mapping[str, Currency]:
     """All supported currencies by code."""
     from iso4217 import Currency as Iso4217
 
-    known = {code: Currency(code, Iso4217(code).currency_name, Iso4217(code).exponent) for code in FIAT}
+    known = {code: Currency(code, Iso4217(code).currency_name, Iso4217(code).exponent or 0) for code in FIAT}
     known |= {code: Currency(code, name, exponent) for code, (name, exponent) in CRYPTO.items()}
     return MappingProxyType(known)
 
@@ -87,7 +87,8 @@ def price(text: str) -> Fraction:
 
 def convert_down(amount: int, sold: Currency, bought: Currency, bought_per_sold: Fraction) -> int:
     """Convert minor units at a price, once rounded towards zero: what the customer gets, in favour of the house."""
-    return amount * bought_per_sold.numerator * 10**bought.exponent // (bought_per_sold.denominator * 10**sold.exponent)
+    numerator: int = amount * bought_per_sold.numerator * 10**bought.exponent
+    return numerator // (bought_per_sold.denominator * 10**sold.exponent)
 
 
 def convert_half_even(amount: int, sold: Currency, bought: Currency, bought_per_sold: Fraction) -> int:

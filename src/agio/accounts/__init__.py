@@ -1,0 +1,1 @@
+"""The accounts service: the legacy account database, which the platform reaches only through connectors."""
