@@ -27,11 +27,17 @@ _NUMBER = re.compile(r"([0-9]{1,30})(?:\.([0-9]{1,30}))?", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Currency:
-    """A currency; an amount of 1 is 10 ** `exponent` minor units."""
+    """A currency and the number of its decimals."""
 
     code: str
     name: str
     exponent: int
+
+    @property
+    def minor_units(self) -> int:
+        """How many minor units make one."""
+        units: int = 10**self.exponent
+        return units
 
 
 class AmountProblem(Enum):
@@ -87,10 +93,10 @@ def price(text: str) -> Fraction:
 
 def convert_down(amount: int, sold: Currency, bought: Currency, bought_per_sold: Fraction) -> int:
     """Convert minor units at a price, once rounded towards zero: what the customer gets, in favour of the house."""
-    numerator: int = amount * bought_per_sold.numerator * 10**bought.exponent
-    return numerator // (bought_per_sold.denominator * 10**sold.exponent)
+    numerator = amount * bought_per_sold.numerator * bought.minor_units
+    return numerator // (bought_per_sold.denominator * sold.minor_units)
 
 
 def convert_half_even(amount: int, sold: Currency, bought: Currency, bought_per_sold: Fraction) -> int:
     """Convert minor units at a price, rounded half to even: for display only, never booked."""
-    return round(amount * bought_per_sold * Fraction(10**bought.exponent, 10**sold.exponent))
+    return round(amount * bought_per_sold * Fraction(bought.minor_units, sold.minor_units))
