@@ -1,0 +1,133 @@
+"""What all tests share: the servers they run against, and a plain word on those this machine cannot run.
+
+A test that needs something beyond Python is marked `kafka`, `postgres` or `browser`, or asks for the fixture of that
+name. Where `make provision` has not been run it is skipped, loudly; with REQUIRE_ALL=1 it fails, as does any skip.
+"""
+
+import itertools
+import os
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Protocol
+
+import pytest
+
+NEEDS = ("kafka", "postgres", "browser")
+REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
+
+
+class Engine(Protocol):
+    """Something that speaks the Kafka protocol."""
+
+    @property
+    def bootstrap_servers(self) -> str: ...
+
+
+class Database(Protocol):
+    """A PostgreSQL server."""
+
+    @property
+    def url(self) -> str: ...
+
+    def create_database(self, name: str) -> str: ...
+
+
+@cache
+def missing(need: str) -> str | None:
+    """Why tests with this need cannot run here; None when they can."""
+    if need == "kafka":
+        from tailrace.testing.kafka import KafkaProcess
+
+        return KafkaProcess.available()
+    if need == "postgres":
+        from tailrace.testing.postgres import PostgresServer
+
+        return PostgresServer.available()
+    return None if shutil.which("chromium") else "Chromium is not installed; run 'make provision'"
+
+
+def needs_of(item: pytest.Item) -> list[str]:
+    fixtures = getattr(item, "fixturenames", ())
+    return [need for need in NEEDS if need in fixtures or item.get_closest_marker(need)]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for need in needs_of(item):
+        if reason := missing(need):
+            item.config.stash[not_run][need] += 1
+            if REQUIRE_ALL:
+                pytest.fail(reason, pytrace=False)
+            pytest.skip(reason)
+
+
+not_run = pytest.StashKey[Counter[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[not_run] = Counter()
+
+
+def skipped_count(config: pytest.Config) -> int:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return len(reporter.stats.get("skipped", [])) if reporter else 0
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if REQUIRE_ALL and session.exitstatus == pytest.ExitCode.OK and skipped_count(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    counts = config.stash[not_run]
+    if counts:
+        terminalreporter.section("NOT TESTED HERE", sep="!", red=True, bold=True)
+    for need, count in counts.items():
+        terminalreporter.line(f"{count} {need} tests: {missing(need)}", red=True)
+    if REQUIRE_ALL and (skipped := skipped_count(config)):
+        terminalreporter.line(f"REQUIRE_ALL=1 forbids skips, and {skipped} tests were skipped", red=True)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Engine]:
+    """The embedded broker, one for all tests; one that is to be killed a test starts itself."""
+    from tailrace.testing.broker import BrokerProcess
+
+    with BrokerProcess() as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Engine]:
+    """Apache Kafka, one for all tests; one that is to be killed a test starts itself."""
+    from tailrace.testing.kafka import KafkaProcess
+
+    with KafkaProcess() as process:
+        yield process
+
+
+@pytest.fixture(scope="session", params=["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """The embedded broker and Apache Kafka in turn: what holds on one holds on the other."""
+    process: Engine = request.getfixturevalue("broker" if request.param == "embedded" else "kafka")
+    return process
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Database]:
+    """A PostgreSQL server, one for all tests; `create_database(unique("name"))` gives a test its own."""
+    from tailrace.testing.postgres import PostgresServer
+
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def unique() -> Callable[[str], str]:
+    """Makes names nobody used before: topics, groups, transactional ids, databases."""
+    run = secrets.token_hex(4)
+    numbers = itertools.count(1)
+    return lambda name: f"{name}-{run}-{next(numbers)}"
