@@ -9,7 +9,7 @@ import asyncio
 import csv
 import io
 import zipfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib.resources import files
@@ -117,7 +117,7 @@ def rounds(fixing_s: int) -> int:
     return 1000 * fixing_s // ROUND_MS
 
 
-async def replay(clock: Callable[[], int], *, steps: int, seed: str = "agio") -> AsyncIterator[ExchangeRate]:
+async def replay(clock: Callable[[], int], *, steps: int, seed: str = "agio") -> AsyncGenerator[ExchangeRate, None]:
     """Yield each quote when it is due by `clock`, in ms; the first round at once."""
     table = fixings()
     while True:

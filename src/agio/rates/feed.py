@@ -5,7 +5,7 @@ What is said on a connection is the provider's `Conversation`: text in, quotes o
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,7 +51,7 @@ class Patience:
 
 async def feed(
     provider: Provider, clock: Callable[[], int], patience: Patience = Patience()
-) -> AsyncIterator[ExchangeRate]:
+) -> AsyncGenerator[ExchangeRate, None]:
     """Yield a provider's quotes, for ever."""
     problems = Complaints("the rate provider said what cannot be used", provider=provider.name)
     backoff_s = patience.backoff_s
@@ -79,7 +79,7 @@ async def feed(
 
 async def _converse(
     connection: ClientConnection, conversation: Conversation, clock: Callable[[], int], silence_s: float
-) -> AsyncIterator[ExchangeRate | Problem]:
+) -> AsyncGenerator[ExchangeRate | Problem, None]:
     """Yield what the provider says until the connection closes. Raises TimeoutError after a silence."""
     for message in conversation.subscriptions():
         await connection.send(message)
