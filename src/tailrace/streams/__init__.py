@@ -4,8 +4,9 @@ Every piece of state is a fold of topics: a table of its source topic, a decisio
 go to. A store on disk only saves reading them again.
 """
 
+from tailrace.streams.config import StreamsConfig
 from tailrace.streams.operators.decide import Identity
-from tailrace.streams.runtime import StreamsConfig, run
+from tailrace.streams.runtime import run
 from tailrace.streams.state.table import Entry, TableReader
 from tailrace.streams.topology import GlobalTable, Stream, Table, Topology, TopologyError
 

@@ -119,11 +119,22 @@ class Task:
             if end is not None:
                 self._note(topic, end)
 
-    def rollback(self) -> None:
-        """Undo what was done since the last commit."""
+    def rollback(self) -> list[str]:
+        """Undo what was done since the last commit; return the stream topics to be read again."""
         for store in self._stores.values():
             store.rollback()
+        moved = list(self.moved_positions())
         self.positions = dict(self.committed_positions)
+        return moved
+
+    def start_at(self, topic: str, offset: int) -> None:
+        """Set the committed position of a stream topic."""
+        self.positions[topic] = self.committed_positions[topic] = offset
+
+    def moved_positions(self) -> dict[str, int]:
+        """The positions of the stream topics that were processed since the last commit."""
+        committed = self.committed_positions
+        return {topic: offset for topic, offset in self.positions.items() if offset != committed.get(topic)}
 
     def write(self) -> None:
         """Write committed state to the backend, with the offsets up to which it is folded, in one atomic write."""

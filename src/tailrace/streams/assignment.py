@@ -1,0 +1,102 @@
+"""The assignment: the tasks of the partitions that this process owns, opened and let go as the group rebalances."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+
+from tailrace.streams.restore import restore
+from tailrace.streams.state.backend import RocksBackend
+from tailrace.streams.state.table import TableStore
+from tailrace.streams.task import Output, Task
+from tailrace.streams.topology import Topology
+
+log = structlog.get_logger("tailrace.streams")
+
+
+class Assignment:
+    """Tasks by partition number. `table_positions` is how far each table's topic is folded, by topic and partition."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        state: Path,
+        bootstrap_servers: str,
+        emit: Callable[[Output], None],
+        global_tables: dict[str, TableStore[object]],
+        stopped: Callable[[], bool],
+    ) -> None:
+        self.tasks: dict[int, Task] = {}
+        self.table_positions: dict[tuple[str, int], int] = {}
+        self._topology = topology
+        self._state = state
+        self._bootstrap_servers = bootstrap_servers
+        self._emit = emit
+        self._global_tables = global_tables
+        self._stopped = stopped
+
+    def open(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        """Make the tasks of newly assigned partitions and catch up their state; return where to read on.
+
+        The committed offsets are asked for first: the broker answers when no open transaction holds any of them, so
+        that what a predecessor did is decided before the journals are read.
+        """
+        sources = [tp for tp in partitions if tp.topic in self._topology.sources]
+        committed = {(tp.topic, tp.partition): tp.offset for tp in self._committed(consumer, sources)}
+        for partition in sorted({tp.partition for tp in partitions}):
+            self.tasks[partition] = self._open_task(consumer, partition)
+        folded = restore(self.tasks, self._bootstrap_servers, self._topology.name, self._stopped)
+        self.table_positions = {tp: offset for tp, offset in folded.items() if tp[0] in self._topology.tables}
+        for (topic, partition), offset in committed.items():
+            self.tasks[partition].start_at(topic, max(offset, 0))
+        log.info("assigned", application=self._topology.name, partitions=sorted(self.tasks))
+        return [
+            TopicPartition(topic, partition, offset if offset > 0 else OFFSET_BEGINNING)
+            for (topic, partition), offset in (self.table_positions | committed).items()
+        ]
+
+    def release(self) -> None:
+        """Close all tasks; what they have not committed is gone."""
+        for task in self.tasks.values():
+            task.close()
+        self.tasks.clear()
+        self.table_positions.clear()
+
+    def write(self) -> None:
+        """Write committed state to disk."""
+        for task in self.tasks.values():
+            task.write()
+
+    def _committed(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        while True:
+            try:
+                return consumer.committed(partitions, timeout=10.0)
+            except KafkaException as exception:
+                if self._stopped() or not exception.args[0].retriable():
+                    raise
+                log.info("waiting for committed offsets", reason=exception.args[0].str())
+
+    def _open_task(self, consumer: Consumer, partition: int) -> Task:
+        folder = self._state / str(partition)
+        task = self._new_task(partition, folder)
+        if _is_ahead(consumer, task):
+            log.warning("state is of other topics than these and is rebuilt", folder=str(folder))
+            task.close()
+            shutil.rmtree(folder)
+            task = self._new_task(partition, folder)
+        return task
+
+    def _new_task(self, partition: int, folder: Path) -> Task:
+        return Task(self._topology, partition, RocksBackend(folder), self._emit, self._global_tables)
+
+
+def _is_ahead(consumer: Consumer, task: Task) -> bool:
+    """Whether state goes further than its topics do: they were deleted and made anew."""
+    for topic, offset in task.folded.items():
+        if offset > 0:
+            _, end = consumer.get_watermark_offsets(TopicPartition(topic, task.partition), timeout=30)
+            if offset > end:
+                return True
+    return False

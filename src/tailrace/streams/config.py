@@ -1,0 +1,25 @@
+"""How a topology runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StreamsConfig:
+    """Settings of one instance of an application.
+
+    `state`: folder for state; only this instance uses it. `instance`: a stable name that no other running instance of
+    the application has: it is the transactional id and the group's static member id, so that an instance that comes
+    back takes over from its former self at once.
+    """
+
+    bootstrap_servers: str
+    state: Path
+    instance: str = "1"
+    commit_interval_ms: int = 100
+    max_batch: int = 2_000
+    max_records_per_commit: int = 10_000
+    write_interval_ms: int = 500
+    session_timeout_ms: int = 10_000
+    transaction_timeout_ms: int = 10_000
+    topics_timeout_s: float = 60.0

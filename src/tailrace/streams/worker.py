@@ -1,0 +1,266 @@
+"""The worker: one life of a consumer, a transactional producer and the tasks between them."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from tailrace.client import (
+    Record,
+    TransactionAborted,
+    TransactionalProducer,
+    consume,
+    consume_available,
+    consumer,
+)
+from tailrace.streams.assignment import Assignment
+from tailrace.streams.config import StreamsConfig
+from tailrace.streams.global_table import GlobalTables
+from tailrace.streams.outbox import Outbox
+from tailrace.streams.state.backend import RocksBackend
+from tailrace.streams.topology import Topology
+
+log = structlog.get_logger("tailrace.streams")
+
+TABLE_LAG_WAIT_S = 0.05
+
+# A batch's records by topic and partition.
+Runs = dict[tuple[str, int], list[Record]]
+
+
+class Worker:
+    """Polls, processes and commits; see `tailrace.streams.runtime` for the order of things."""
+
+    def __init__(
+        self,
+        topology: Topology,
+        config: StreamsConfig,
+        partitions: dict[str, int],
+        stop: threading.Event,
+        on_running: Callable[[], None],
+    ) -> None:
+        self._topology = topology
+        self._config = config
+        self._stop = stop
+        self._on_running = on_running
+        # When the open transaction began, and how many records it covers.
+        self._begun_at: float | None = None
+        self._records = 0
+        self._written_at = time.monotonic()
+        self._failure: BaseException | None = None
+        self._outbox = Outbox()
+        self._producer = self._new_producer()
+        self._globals = GlobalTables(
+            topology, RocksBackend(config.state / "global"), config.bootstrap_servers, partitions
+        )
+        self._assignment = Assignment(
+            topology,
+            config.state,
+            config.bootstrap_servers,
+            self._outbox.append,
+            self._globals.tables,
+            stop.is_set,
+        )
+        self._consumer = self._new_consumer()
+
+    def run(self) -> None:
+        """Work until told to stop. Raises ProducerFenced when all that is in memory has to be given up."""
+        try:
+            self._globals.catch_up(self._stop.is_set)
+            self._consumer.subscribe(
+                [*self._topology.sources, *self._topology.tables],
+                on_assign=self._guarded(self._assigned),
+                on_revoke=self._guarded(self._revoked),
+                on_lost=self._guarded(self._lost),
+            )
+            while not self._stop.is_set():
+                self._step()
+            self._commit()
+        finally:
+            self._close()
+
+    def _step(self) -> None:
+        # While a transaction is open there is no waiting: what is not there yet does not hold up the commit.
+        timeout_s = 0.1 if self._begun_at is None else 0.0
+        records = consume_available(self._consumer, self._config.max_batch, timeout_s)
+        self._raise_failure()
+        self._producer.poll(0)
+        self._globals.update()
+        self._process(self._sorted(records))
+        is_drained = len(records) < self._config.max_batch
+        if self._begun_at is not None and (is_drained or self._is_commit_due()):
+            self._commit()
+        if time.monotonic() - self._written_at > self._config.write_interval_ms / 1000:
+            self._assignment.write()
+            self._written_at = time.monotonic()
+
+    def _sorted(self, records: list[Record]) -> Runs:
+        """Split into runs of one partition; tables, caught up with what the log had, come before streams."""
+        runs: Runs = {}
+        self._collect(records, runs)
+        tables = self._topology.tables
+        if tables and any(topic not in tables for topic, _ in runs):
+            self._catch_up_tables(runs)
+        return dict(sorted(runs.items(), key=lambda run: run[0][0] not in tables))
+
+    def _catch_up_tables(self, runs: Runs) -> None:
+        """Read on until each table has all that its topic had when its task's records were read, for 50 ms at most.
+
+        Whoever saw a table's record and then sent a request expects it to be seen here too, but the two come from
+        different partitions, whose order among each other no broker promises.
+        """
+        deadline = time.monotonic() + TABLE_LAG_WAIT_S
+        while self._has_lagging_table({partition for _, partition in runs}) and time.monotonic() < deadline:
+            self._collect(consume(self._consumer, self._config.max_batch, 0.002), runs)
+            self._raise_failure()
+
+    def _has_lagging_table(self, partitions: set[int]) -> bool:
+        for (topic, partition), position in self._assignment.table_positions.items():
+            if partition in partitions:
+                _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+                if position < end:
+                    return True
+        return False
+
+    def _collect(self, records: list[Record], runs: Runs) -> None:
+        positions = self._assignment.table_positions
+        for record in records:
+            source = (record.topic(), record.partition())
+            error = record.error()
+            if error is None:
+                runs.setdefault(source, []).append(record)
+                if source in positions:
+                    positions[source] = record.offset() + 1
+            elif error.code() == KafkaError._PARTITION_EOF:
+                # The end counts the transaction markers after the last record.
+                if source in positions:
+                    positions[source] = max(positions[source], record.offset())
+            elif error.fatal():
+                raise KafkaException(error)
+            else:
+                log.info("consumer", error=error.str())
+
+    def _process(self, runs: Runs) -> None:
+        for (topic, partition), run in runs.items():
+            task = self._assignment.tasks.get(partition)
+            if task is None:
+                continue  # revoked while the batch was on its way
+            if topic in self._topology.tables:
+                task.update_table(topic, run)
+                if not self._outbox:
+                    continue
+            else:
+                task.process(topic, run)
+                self._records += len(run)
+            self._begin()
+            self._outbox.send(self._producer)
+
+    def _begin(self) -> None:
+        if self._begun_at is None:
+            self._producer.begin()
+            self._begun_at = time.monotonic()
+
+    def _is_commit_due(self) -> bool:
+        assert self._begun_at is not None
+        return (
+            self._records >= self._config.max_records_per_commit
+            or time.monotonic() - self._begun_at >= self._config.commit_interval_ms / 1000
+        )
+
+    def _commit(self) -> None:
+        """Commit outputs, journals and offsets in one transaction, then keep the state that they stand for."""
+        if self._begun_at is None:
+            return
+        tasks = self._assignment.tasks.values()
+        offsets = [
+            TopicPartition(topic, task.partition, offset)
+            for task in tasks
+            for topic, offset in task.moved_positions().items()
+        ]
+        try:
+            self._producer.send_offsets(offsets, self._consumer.consumer_group_metadata())
+            self._producer.commit()
+        except TransactionAborted as aborted:
+            log.warning("transaction aborted, its records are processed again", reason=str(aborted))
+            self._rollback()
+        else:
+            for task in tasks:
+                task.commit(self._outbox.ends)
+        self._end_transaction()
+
+    def _rollback(self) -> None:
+        for task in self._assignment.tasks.values():
+            for topic in task.rollback():
+                self._consumer.seek(TopicPartition(topic, task.partition, task.committed_positions[topic]))
+
+    def _end_transaction(self) -> None:
+        self._outbox.clear()
+        self._begun_at = None
+        self._records = 0
+        if self._producer.must_be_replaced:
+            log.warning("an EndTxn was sent twice; the producer is replaced so that the stray one is fenced")
+            self._producer.close()
+            self._producer = self._new_producer()
+
+    def _assigned(self, partitions: list[TopicPartition]) -> None:
+        self._consumer.assign(self._assignment.open(self._consumer, partitions))
+        self._on_running()
+
+    def _revoked(self, partitions: list[TopicPartition]) -> None:
+        self._commit()
+        self._assignment.release()
+
+    def _lost(self, partitions: list[TopicPartition]) -> None:
+        if self._begun_at is not None:
+            with contextlib.suppress(TransactionAborted):
+                self._producer.abort()
+            self._end_transaction()
+        self._assignment.release()
+
+    def _guarded(self, callback: Callable[[list[TopicPartition]], None]) -> Callable[[Consumer, Any], None]:
+        """Keep what a callback raises inside the client for the loop, where it is handled as anything else."""
+
+        def call(_: Consumer, partitions: list[TopicPartition]) -> None:
+            try:
+                callback(partitions)
+            except BaseException as failure:
+                self._failure = failure
+
+        return call
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            failure, self._failure = self._failure, None
+            raise failure
+
+    def _close(self) -> None:
+        # After a clean stop nothing is open. After a failure the transaction is left to the next producer of this
+        # transactional id, which aborts it, and the tasks keep only what was committed.
+        self._begun_at = None
+        self._outbox.clear()
+        self._producer.close()
+        self._consumer.close()
+        self._assignment.release()
+        self._globals.close()
+
+    def _new_producer(self) -> TransactionalProducer:
+        return TransactionalProducer(
+            self._config.bootstrap_servers,
+            f"{self._topology.name}-{self._config.instance}",
+            transaction_timeout_ms=self._config.transaction_timeout_ms,
+            linger_ms=0,
+        )
+
+    def _new_consumer(self) -> Consumer:
+        return consumer(
+            self._config.bootstrap_servers,
+            self._topology.name,
+            group_instance_id=f"{self._topology.name}-{self._config.instance}",
+            partition_assignment_strategy="range",
+            session_timeout_ms=self._config.session_timeout_ms,
+            enable_partition_eof=bool(self._topology.tables),
+        )
