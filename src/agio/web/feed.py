@@ -1,0 +1,203 @@
+"""The topics as the web service reads them: all of them, from where the view ends, in one thread."""
+
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from agio.contracts import topics
+from agio.contracts.events import ExchangeRate
+from agio.web.live import Changes
+from agio.web.view.fold import FOLDS, Fold, Record, Write
+from agio.web.view.store import Store
+from tailrace.client import BrokerUnreachable, admin, consumer, wait_for_topics
+from tailrace.registry.client import RegistryClient
+from tailrace.registry.errors import RegistryUnreachable, SerdeError
+from tailrace.registry.serde import AvroSerde
+
+TOPICS = (*(fold.contract.topic for fold in FOLDS), topics.EXCHANGE_RATES.topic)
+
+# Enough of the quotes' end to find the latest of every pair.
+QUOTES_READ_AT_START = 2000
+
+# After so many undecodable records of a topic, only every thousandth is told.
+WARNINGS_MAX = 10
+
+log = structlog.get_logger("agio.web")
+
+
+class Feed(threading.Thread):
+    """Reads records into the view at `path`, and then says what they changed.
+
+    `on_changes` and `on_caught_up` are called in this thread; the latter once, when all that the topics held at the
+    start is in the view. `is_watched` says whose changes are worth telling. When the thread ends without being told
+    to, `failure` says why.
+    """
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        registry: RegistryClient,
+        path: Path,
+        *,
+        prepare: Callable[[], None],
+        on_changes: Callable[[Changes], object],
+        on_caught_up: Callable[[], object],
+        is_watched: Callable[[str], bool],
+    ) -> None:
+        super().__init__(name="agio-web-feed", daemon=True)
+        self.failure: Exception | None = None
+        self.waits_for = "the broker"
+        self._bootstrap_servers = bootstrap_servers
+        self._registry = registry
+        self._path = path
+        self._prepare = prepare
+        self._on_changes = on_changes
+        self._on_caught_up = on_caught_up
+        self._is_watched = is_watched
+        self._stop_asked = threading.Event()
+        self._folds: dict[str, tuple[Fold[Any], AvroSerde[Any]]] = {
+            fold.contract.topic: (fold, fold.contract.serde(registry)) for fold in FOLDS
+        }
+        self._rates = topics.EXCHANGE_RATES.serde(registry)
+        self._undecodable: Counter[str] = Counter()
+        self._behind: set[tuple[str, int]] = set()
+
+    def run(self) -> None:
+        """Read until told to stop."""
+        try:
+            partitions = self._wait_for_platform()
+            if partitions is not None:
+                self._read(partitions)
+        except Exception as failure:
+            self.failure = failure
+
+    def stop(self) -> None:
+        """Ask the thread to end, and wait a moment for it."""
+        self._stop_asked.set()
+        if self.is_alive():
+            self.join(1.0)
+
+    def _wait_for_platform(self) -> dict[str, int] | None:
+        """Give the topics' partition counts once all is there; None when told to stop before."""
+        while not self._stop_asked.is_set():
+            try:
+                partitions = wait_for_topics(self._bootstrap_servers, TOPICS, timeout_s=0.5)
+                self._registry.wait_ready(timeout_s=0.5)
+                self._prepare()
+            except (BrokerUnreachable, LookupError, RegistryUnreachable) as missing:
+                self.waits_for = str(missing)
+                self._stop_asked.wait(0.1)
+            else:
+                return partitions
+        return None
+
+    def _read(self, partition_count: dict[str, int]) -> None:
+        cluster_id = admin(self._bootstrap_servers).list_topics(timeout=10).cluster_id or ""
+        reader = consumer(
+            self._bootstrap_servers,
+            "agio-web",
+            client_id="agio-web",
+            enable_partition_eof=True,
+            queued_min_messages=20_000,
+        )
+        store = Store(self._path, cluster_id)
+        try:
+            self._assign(reader, store, partition_count)
+            while not self._stop_asked.is_set():
+                if (first := reader.poll(0.1)) is not None:
+                    self._take(store, [first, *reader.consume(999, 0)])
+        finally:
+            reader.close()
+            store.close()
+
+    def _assign(self, reader: Consumer, store: Store, partition_count: dict[str, int]) -> None:
+        self._behind = {(topic, partition) for topic in TOPICS for partition in range(partition_count[topic])}
+        ends = {at: reader.get_watermark_offsets(TopicPartition(*at), timeout=10)[1] for at in self._behind}
+        if any(offset > ends.get(at, 0) for at, offset in store.offsets.items()):
+            log.warning("the topics end before the view does; building the view again")
+            store.clear()
+        offsets = store.offsets
+        for at in self._behind:
+            if at[0] == topics.EXCHANGE_RATES.topic:
+                offsets[at] = max(0, ends[at] - QUOTES_READ_AT_START)
+        reader.assign([TopicPartition(*at, offsets.get(at, 0)) for at in self._behind])
+        self.waits_for = "the view, which is being built from the topics"
+
+    def _take(self, store: Store, messages: Iterable[Message]) -> None:
+        """Take one batch in: decode, write, tell."""
+        changes = Changes()
+        by_topic: defaultdict[str, list[Message]] = defaultdict(list)
+        for message in messages:
+            topic = message.topic() or ""
+            if (error := message.error()) is None:
+                by_topic[topic].append(message)
+                changes.offsets[topic, message.partition() or 0] = (message.offset() or 0) + 1
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._behind.discard((topic, message.partition() or 0))
+            elif not error.retriable() and error.code() != KafkaError._TRANSPORT:
+                raise KafkaException(error)
+        if by_topic:
+            changes.quotes = self._quotes(by_topic.pop(topics.EXCHANGE_RATES.topic, []))
+            writes = [write for topic, batch in by_topic.items() for write in self._fold(topic, batch, changes)]
+            if by_topic:
+                written = {at: offset for at, offset in changes.offsets.items() if at[0] in by_topic}
+                store.apply(writes, written)
+            self._on_changes(changes)
+        if not self._behind and self.waits_for:
+            self.waits_for = ""
+            self._on_caught_up()
+
+    def _fold(self, topic: str, messages: list[Message], changes: Changes) -> list[Write]:
+        fold, serde = self._folds[topic]
+        records: list[Record[Any]] = []
+        for message in messages:
+            value = message.value()
+            try:
+                event = None if value is None else serde.decode(value)
+                records.append(((message.key() or b"").decode(), event, message.offset() or 0))
+            except (SerdeError, UnicodeDecodeError) as problem:
+                self._skip(message, problem)
+        writes = fold.writes(records)
+        self._note(topic, writes, changes)
+        return writes
+
+    def _note(self, topic: str, writes: list[Write], changes: Changes) -> None:
+        """Note which of the watched accounts the rows belong to."""
+        if topic in (topics.SIGN_UPS.topic, topics.SESSIONS.topic):
+            return
+        for row in writes[0][1]:
+            account_id = str(row[0])
+            if not self._is_watched(account_id):
+                continue
+            difference = changes.accounts[account_id]
+            if topic == topics.WALLETS.topic:
+                difference.wallet = True
+            elif topic == topics.ACCOUNTS.topic:
+                difference.account = True
+            else:
+                difference.transactions.add(str(row[1]))
+
+    def _quotes(self, messages: list[Message]) -> list[ExchangeRate]:
+        """Decode the last quote of each pair."""
+        quotes = []
+        for message in {message.key(): message for message in messages}.values():
+            if (value := message.value()) is None:
+                continue
+            try:
+                quotes.append(self._rates.decode(value))
+            except SerdeError as problem:
+                self._skip(message, problem)
+        return quotes
+
+    def _skip(self, message: Message, problem: Exception) -> None:
+        topic = message.topic() or ""
+        self._undecodable[topic] += 1
+        count = self._undecodable[topic]
+        if count <= WARNINGS_MAX or count % 1000 == 0:
+            place = {"topic": topic, "partition": message.partition(), "offset": message.offset()}
+            log.warning("skipped an undecodable record", **place, problem=str(problem), skipped=count)
