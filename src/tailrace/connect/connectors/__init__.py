@@ -1,0 +1,1 @@
+"""The connectors that come with Connect, one package per kind of system."""
