@@ -94,8 +94,8 @@ def total(balances: Mapping[str, int], home: str, quotes: Quotes) -> Valuation:
         if mid is None:
             missing.append(code)
             continue
-        above = balances[code] * mid.rate.numerator * 10 ** known[home].exponent
-        below = mid.rate.denominator * 10 ** known[code].exponent
+        above = balances[code] * mid.rate.numerator * known[home].minor_units
+        below = mid.rate.denominator * known[code].minor_units
         numerator, denominator = numerator * below + above * denominator, denominator * below
         if code != home:
             times.append(mid.as_of)

@@ -110,11 +110,11 @@ def quotes(table: Fixings, *, seed: str, steps: int, from_ms: int) -> Iterator[E
         yield pair.quote(mids[pair.currency][step], slot * ROUND_MS // len(pairs))
 
 
-def rounds(fixing_s: int) -> int:
+def rounds(fixing_s: str) -> int:
     """How many rounds a fixing takes that lasts some seconds. Raises ValueError unless from a round to a day."""
-    if not ROUND_MS <= 1000 * fixing_s <= 86_400_000:
-        raise ValueError(f"a fixing cannot last {fixing_s} s; expected 3 to 86400")
-    return 1000 * fixing_s // ROUND_MS
+    if not fixing_s.isdecimal() or not ROUND_MS <= 1000 * int(fixing_s) <= 86_400_000:
+        raise ValueError(f"a fixing cannot last {fixing_s!r} seconds; expected a whole number from 3 to 86400")
+    return 1000 * int(fixing_s) // ROUND_MS
 
 
 async def replay(clock: Callable[[], int], *, steps: int, seed: str = "agio") -> AsyncGenerator[ExchangeRate, None]:

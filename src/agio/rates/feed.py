@@ -73,6 +73,7 @@ async def feed(
                         yield said
         except (OSError, TimeoutError, WebSocketException) as error:
             log.warning("no rates from the provider", provider=provider.name, error=repr(error), retry_s=backoff_s)
+        # A random part keeps many instances from returning in step.
         await asyncio.sleep(backoff_s * random.uniform(0.5, 1))
         backoff_s = min(2 * backoff_s, patience.max_backoff_s)
 

@@ -29,7 +29,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
     From the environment: AGIO_RATES_FIXING_S, how long `ecb` takes from one fixing to the next (30), and
     AGIO_RATES_URL, another address of a live provider.
-    Raises ValueError when there is no such source.
+    Raises ValueError when there is no such source or no such speed.
     """
     quotes = source(settings.rates)
     registry = RegistryClient(settings.schema_registry)
@@ -41,11 +41,11 @@ def run(settings: Settings, stop: threading.Event) -> None:
 
 
 def source(name: str) -> AsyncIterator[ExchangeRate]:
-    """The quotes of a source. Raises ValueError when it does not exist."""
+    """The quotes of a source. Raises ValueError as `run` does."""
     if name == "ecb":
         from agio.rates.ecb import replay, rounds
 
-        return replay(_now_ms, steps=rounds(int(os.environ.get("AGIO_RATES_FIXING_S", "30"))))
+        return replay(_now_ms, steps=rounds(os.environ.get("AGIO_RATES_FIXING_S", "30")))
     if name not in SOURCES:
         raise ValueError(f"there is no source of rates {name!r}; choose one of {', '.join(SOURCES)}")
     from agio.rates.coinbase import COINBASE
