@@ -24,7 +24,7 @@ class Envelope(msgspec.Struct):
 
     channel: str = ""
     method: str = ""
-    error: str = ""
+    error: str | None = None
     data: msgspec.Raw = msgspec.Raw(b"[]")
 
 

@@ -45,7 +45,7 @@ def test_a_ticker_is_a_quote_of_now_and_exact(type_: str) -> None:
     [
         HEARTBEAT,
         '{"channel":"status","type":"update","data":[{"system":"online","api_version":"v2","connection_id":1}]}',
-        '{"method":"subscribe","result":{"channel":"ticker","symbol":"BTC/USD"},"success":true}',
+        '{"method":"subscribe","result":{"channel":"ticker","symbol":"BTC/USD"},"success":true,"error":null}',
         '{"channel":"of the future","data":{"a":1}}',
         ticker("DOGE/USD"),
         "{}",
