@@ -40,6 +40,8 @@ Outcome = Transaction | RejectedTransaction
 # Finds the latest quote of a pair such as EUR-USD.
 QuoteOf = Callable[[str], RateUsed | None]
 
+_ORDER = {reason: place for place, reason in enumerate(Reason)}
+
 CARD, BANK, LIQUIDITY = "external:card", "external:bank", "house:liquidity"
 
 
@@ -146,8 +148,7 @@ def _exchange(
     ledger: Ledger, request: TransactionRequest, sold: Currency, user: str, quote_of: QuoteOf, now_ms: int
 ) -> tuple[list[Posting], RateUsed]:
     bought = _currency(request.buy_currency or "")
-    sell_amount = _amount(request.amount, sold)
-    least = None if request.min_buy_amount is None else _amount(request.min_buy_amount, bought)
+    sell_amount, least = _amounts(request, sold, bought)
     if sold.code == bought.code:
         raise _Refusal(Reason.SAME_CURRENCY, f"{sold.code} cannot be exchanged for itself.")
     rate, bought_per_sold = _rate(sold, bought, quote_of, now_ms)
@@ -156,12 +157,12 @@ def _exchange(
         raise _Refusal(
             Reason.AMOUNT_TOO_SMALL, f"{request.amount} {sold.code} buys less than the smallest {bought.code}.", rate
         )
+    _check_limit(ledger, bought, buy_amount, rate)
     if least is not None and buy_amount < least:
         got = format_amount(buy_amount, bought)
         raise _Refusal(
             Reason.SLIPPAGE_EXCEEDED, f"It would have bought {got} {bought.code}, less than the least you accept.", rate
         )
-    _check_limit(ledger, bought, buy_amount, rate)
     _check_funds(ledger, sold, sell_amount, rate)
     return [
         Posting(user, sold.code, -sell_amount),
@@ -177,16 +178,17 @@ def _rate(sold: Currency, bought: Currency, quote_of: QuoteOf, now_ms: int) -> t
     rate = direct or quote_of(f"{bought.code}-{sold.code}")
     if rate is None:
         raise _Refusal(Reason.RATE_UNAVAILABLE, f"There is no rate between {sold.code} and {bought.code} now.")
-    if now_ms - rate.as_of > MAX_RATE_AGE_MS:
-        raise _Refusal(
-            Reason.RATE_STALE, f"The last rate between {sold.code} and {bought.code} is too old to trade on.", rate
-        )
     try:
-        return rate, price(rate.bid) if direct else 1 / price(rate.ask)
+        bought_per_sold = price(rate.bid) if direct else 1 / price(rate.ask)
     except ValueError:
         raise _Refusal(
             Reason.RATE_UNAVAILABLE, f"The last rate between {sold.code} and {bought.code} is unusable.", rate
         ) from None
+    if now_ms - rate.as_of > MAX_RATE_AGE_MS:
+        raise _Refusal(
+            Reason.RATE_STALE, f"The last rate between {sold.code} and {bought.code} is too old to trade on.", rate
+        )
+    return rate, bought_per_sold
 
 
 def _check_shape(request: TransactionRequest, key: str) -> None:
@@ -209,6 +211,22 @@ def _currency(code: str) -> Currency:
     if currency is None:
         raise _Refusal(Reason.UNSUPPORTED_CURRENCY, f"{code[:12]!r} is not a currency of this exchange.")
     return currency
+
+
+def _amounts(request: TransactionRequest, sold: Currency, bought: Currency) -> tuple[int, int | None]:
+    """Read both amounts of an exchange; of two that are wrong, the one with the earlier reason is told."""
+    texts = [(request.amount, sold)]
+    if request.min_buy_amount is not None:
+        texts.append((request.min_buy_amount, bought))
+    amounts, refusals = [], []
+    for text, currency in texts:
+        try:
+            amounts.append(_amount(text, currency))
+        except _Refusal as refusal:
+            refusals.append(refusal)
+    if refusals:
+        raise min(refusals, key=lambda refusal: _ORDER[refusal.reason])
+    return amounts[0], amounts[1] if len(amounts) > 1 else None
 
 
 def _amount(text: str, currency: Currency) -> int:

@@ -1,0 +1,122 @@
+"""Stores: what is committed survives a rollback and a restart, what is not does not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tailrace.streams.state.backend import MemoryBackend, RocksBackend
+from tailrace.streams.state.store import Store
+
+
+def make(backend):
+    return Store("numbers", backend, lambda value: str(value).encode(), lambda data: int(data))
+
+
+def write(store, backend, offset):
+    backend.write(store.unwritten(), {("journal", 0): offset})
+    store.written()
+
+
+@pytest.fixture(params=["memory", "rocks"])
+def backend(request, tmp_path):
+    backend = MemoryBackend() if request.param == "memory" else RocksBackend(tmp_path)
+    yield backend
+    backend.close()
+
+
+def test_uncommitted_values_are_seen_and_forgotten_by_a_rollback(backend):
+    store = make(backend)
+    store.put("a", 1)
+    store.commit()
+    store.put("a", 2)
+    store.put("b", 3)
+    assert (store.get("a"), store.get("b")) == (2, 3)
+    store.rollback()
+    assert (store.get("a"), store.get("b")) == (1, None)
+
+
+def test_values_and_offsets_are_found_again_in_the_backend(backend):
+    store = make(backend)
+    store.put("a", 1)
+    store.put("b", 2)
+    store.commit()
+    store.put("c", 3)
+    write(store, backend, 7)
+    again = make(backend)
+    assert (again.get("a"), again.get("b"), again.get("c")) == (1, 2, None)
+    assert backend.offsets() == {("journal", 0): 7}
+
+
+def test_a_deleted_value_is_gone_from_the_backend(backend):
+    store = make(backend)
+    store.put("a", 1)
+    store.commit()
+    write(store, backend, 1)
+    store.put("a", None)
+    store.commit()
+    write(store, backend, 2)
+    assert make(backend).get("a") is None
+
+
+def test_stores_of_one_backend_do_not_see_each_other(backend):
+    one, other = make(backend), Store("numbers-2", backend, str.encode, bytes.decode)
+    one.put("a", 1)
+    one.commit()
+    write(one, backend, 1)
+    assert other.get("a") is None
+    assert other.get("2\0a") is None
+
+
+def test_rocksdb_keeps_what_was_written_when_it_is_closed(tmp_path):
+    backend = RocksBackend(tmp_path)
+    store = make(backend)
+    store.put("a", 1)
+    store.commit()
+    write(store, backend, 1)
+    backend.close()
+    backend = RocksBackend(tmp_path)
+    assert make(backend).get("a") == 1
+    assert backend.offsets() == {("journal", 0): 1}
+    backend.close()
+
+
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("put"), st.sampled_from("abc"), st.one_of(st.none(), st.integers(0, 9))),
+        st.tuples(st.sampled_from(["commit", "rollback", "write", "crash"]), st.none(), st.none()),
+    )
+)
+
+
+@given(steps)
+def test_a_store_behaves_as_a_dict_with_commit_rollback_write_and_crash(steps):
+    backend = MemoryBackend()
+    store, now, committed, written = make(backend), {}, {}, {}
+    for step, key, value in steps:
+        if step == "put":
+            store.put(key, value)
+            now[key] = value
+        elif step == "commit":
+            store.commit()
+            committed = dict(now)
+        elif step == "rollback":
+            store.rollback()
+            now = dict(committed)
+        elif step == "write":
+            write(store, backend, 0)
+            written = dict(committed)
+        else:
+            store = make(backend)
+            now, committed = dict(written), dict(written)
+        assert {key: store.get(key) for key in "abc"} == {key: now.get(key) for key in "abc"}
+
+
+def test_old_values_are_found_after_the_cache_has_turned_over(monkeypatch):
+    monkeypatch.setattr("tailrace.streams.state.store.CACHED_VALUES", 10)
+    backend = MemoryBackend()
+    store = make(backend)
+    for number in range(100):
+        store.put(str(number), number)
+        store.commit()
+        write(store, backend, number)
+    assert [store.get(str(number)) for number in range(100)] == list(range(100))
