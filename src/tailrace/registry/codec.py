@@ -80,9 +80,13 @@ def _without_times(node: Any) -> Any:
         return [_without_times(part) for part in node]
     if not isinstance(node, dict):
         return node
-    times = ("timestamp-", "local-timestamp-", "time-", "date")
     return {
         key: value if key == "default" else _without_times(value)
         for key, value in node.items()
-        if key != "logicalType" or not str(value).startswith(times)
+        if key != "logicalType" or not is_time(value)
     }
+
+
+def is_time(logical_type: object) -> bool:
+    """Whether a logical type is one of dates, times or points in time."""
+    return str(logical_type).startswith(("timestamp-", "local-timestamp-", "time-", "date"))

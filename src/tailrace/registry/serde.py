@@ -6,8 +6,9 @@ import msgspec
 
 from tailrace.registry.client import Registry
 from tailrace.registry.codec import Codec, FastavroCodec, check_fields
+from tailrace.registry.compiled import CompiledCodec, Unsupported
 from tailrace.registry.errors import SchemaNotFound, SerdeError
-from tailrace.registry.schema import normal, parse
+from tailrace.registry.schema import Schema, normal, parse
 
 T = TypeVar("T")
 
@@ -51,7 +52,7 @@ class AvroSerde(Generic[T]):
         if type is not None:
             check_fields(parsed, type)
         self._schema = normal(parsed)
-        self._codec: Codec[T] = FastavroCodec(self._schema, self._schema, type)
+        self._codec = _codec(parsed, type)
         self._header: bytes | None = None
         self._reader_by_header: dict[bytes, Codec[T]] = {}
 
@@ -100,6 +101,16 @@ class AvroSerde(Generic[T]):
         codec = self._codec if writer == self._schema else FastavroCodec(self._schema, writer, self._type)
         self._reader_by_header[header] = codec
         return codec
+
+
+def _codec(schema: Schema, type: type[T] | None) -> Codec[T]:  # noqa: A002
+    text = normal(schema)
+    if type is None:
+        return FastavroCodec(text, text, None)
+    try:
+        return CompiledCodec(schema, type)
+    except Unsupported:
+        return FastavroCodec(text, text, type)
 
 
 class StringSerde:
