@@ -1,0 +1,209 @@
+"""The broker's state in memory, and the one way to change it: `Broker.record`.
+
+A handler decides; what it decided is recorded as one frame: encoded for the journal and applied to the state at once,
+without an `await` in between. So the order of the journal is the order in which things happened, and what depends on a
+frame can become durable only together with it. Replies wait until the frames before them are durable (see `server`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from tailrace.broker import events
+from tailrace.broker.append import Append
+from tailrace.broker.checkpoint import Checkpoint, TopicSnapshot
+from tailrace.broker.config import BrokerConfig, Flush
+from tailrace.broker.disk import Disk
+from tailrace.broker.events import AnyEvent
+from tailrace.broker.group_commit import GroupCommit
+from tailrace.broker.groups.coordinator import GroupCoordinator
+from tailrace.broker.groups.offsets import CommittedOffsets
+from tailrace.broker.log.journal import Frame, JournaledBatch, encode_frame
+from tailrace.broker.log.partition import PartitionLog, SegmentWrite
+from tailrace.broker.topics import Topic, Topics
+from tailrace.broker.transactions.coordinator import TransactionCoordinator
+from tailrace.broker.transactions.state import Transactions
+from tailrace.wire.record_batch import parse_header, relocate
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class State:
+    """All that survives a restart, changed only by frames; `next_frame` is the number of the next one."""
+
+    def __init__(self, disk: Disk, checkpoint: Checkpoint) -> None:
+        self.cluster_id = checkpoint.cluster_id
+        self.next_frame = checkpoint.next_frame
+        self.leader_epoch = checkpoint.leader_epoch
+        self.next_producer_id = checkpoint.next_producer_id
+        self.topics = Topics(disk)
+        self.offsets = CommittedOffsets()
+        self.transactions = Transactions()
+        for topic in checkpoint.topics:
+            self.topics.add(topic)
+        for group_id, rows in checkpoint.offsets.items():
+            self.offsets.commit(events.OffsetsCommitted(group_id, rows))
+        for producer_id, group_id, rows in checkpoint.pending_offsets:
+            self.offsets.hold(events.OffsetsPending(producer_id, group_id, rows))
+        for transaction in checkpoint.transactions:
+            self.transactions.load(transaction)
+
+    def checkpoint(self) -> Checkpoint:
+        """Everything as of the last frame."""
+        return Checkpoint(
+            self.cluster_id,
+            self.next_frame,
+            self.leader_epoch,
+            self.next_producer_id,
+            [topic.snapshot() for topic in self.topics],
+            {group_id: list(rows.values()) for group_id, rows in self.offsets.committed.items()},
+            [
+                (producer_id, group_id, list(rows.values()))
+                for producer_id, groups in self.offsets.pending.items()
+                for group_id, rows in groups.items()
+            ],
+            [transaction.snapshot() for transaction in self.transactions],
+        )
+
+    def append(self, batch: JournaledBatch, now_ms: int) -> tuple[PartitionLog, SegmentWrite] | None:
+        """Append a batch that carries its offset; None when its topic has been deleted."""
+        topic = self.topics.by_id(batch.topic_id)
+        partition_log = topic.partition(batch.partition) if topic else None
+        if partition_log is None:
+            return None
+        data = bytes(batch.data)
+        return partition_log, partition_log.append(parse_header(data), data, now_ms)
+
+    def apply(self, event: AnyEvent) -> None:
+        """Take in one event."""
+        match event:
+            case events.OffsetsCommitted():
+                self.offsets.commit(event)
+            case events.OffsetsPending():
+                self.offsets.hold(event)
+            case events.OffsetsDeleted():
+                self.offsets.delete(event)
+            case events.GroupDeleted():
+                self.offsets.delete_group(event)
+            case events.PartitionsAddedToTransaction():
+                self.transactions.add_partitions(event)
+            case events.GroupAddedToTransaction():
+                self.transactions.add_group(event)
+            case events.TransactionEnded():
+                self.transactions.end(event)
+                self.offsets.end_transaction(event.producer_id, committed=event.committed)
+            case events.ProducerInitialized():
+                self.transactions.initialize(event)
+                self.next_producer_id = max(self.next_producer_id, event.producer_id + 1)
+            case events.ProducerIdAllocated():
+                self.next_producer_id = max(self.next_producer_id, event.producer_id + 1)
+            case _:
+                self._apply_to_topic(event)
+
+    def _apply_to_topic(self, event: AnyEvent) -> None:
+        match event:
+            case events.TopicCreated():
+                topic = self.topics.add(TopicSnapshot(event.name, event.topic_id, event.configs, []))
+                topic.grow(event.partition_count)
+            case events.TopicDeleted():
+                self.offsets.delete_topic(self.topics.remove(event.topic_id).name)
+            case events.PartitionsAdded():
+                self._topic(event.topic_id).grow(event.partition_count)
+            case events.TopicConfigured():
+                self._topic(event.topic_id).configure(event.configs)
+            case events.LogStartMoved():
+                self._topic(event.topic_id).partitions[event.partition].move_start(event.offset)
+            case _:
+                raise TypeError(f"no rule applies {event!r}; add one to State.apply")
+
+    def _topic(self, topic_id: bytes) -> Topic:
+        topic = self.topics.by_id(topic_id)
+        assert topic is not None, f"an event names the topic id {topic_id.hex()}, which does not exist"
+        return topic
+
+
+class Broker:
+    """State, durability and coordinators of one running broker."""
+
+    def __init__(
+        self,
+        config: BrokerConfig,
+        disk: Disk,
+        state: State,
+        on_failure: Callable[[BaseException], None],
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self.config = config
+        self.disk = disk
+        self.state = state
+        self.now_ms = now_ms
+        self.advertised_host = config.advertised_host or config.host
+        self.port = config.port
+        self.commit = GroupCommit(
+            disk,
+            state.next_frame,
+            sync=config.flush is Flush.FSYNC,
+            snapshot=lambda: _encode(state.checkpoint()),
+            on_failure=on_failure,
+        )
+        self.commit.advanced = self._wake_readers
+        self.groups = GroupCoordinator(self)
+        self.transactions = TransactionCoordinator(self)
+        self._readers: dict[PartitionLog, set[asyncio.Event]] = {}
+
+    def record(self, appends: Iterable[Append] = (), events: Sequence[AnyEvent] = ()) -> list[int]:
+        """Make something happen: batches are appended, then events applied, all or nothing.
+
+        Gives the base offsets of the batches. It is durable when `commit.recorded_frame` is.
+        """
+        batches, writes, logs, base_offsets = [], [], [], []
+        now_ms = self.now_ms()
+        for topic, partition, batch in appends:
+            partition_log = topic.partitions[partition]
+            base_offset = partition_log.log_end_offset
+            data = relocate(batch, base_offset, self.state.leader_epoch)
+            writes.append(partition_log.append(parse_header(data), data, now_ms))
+            batches.append(JournaledBatch(topic.id, partition, data))
+            logs.append(partition_log)
+            base_offsets.append(base_offset)
+        frame = encode_frame(Frame(self.state.next_frame, batches, events))
+        for event in events:
+            self.state.apply(event)
+        self.state.next_frame += 1
+        self.commit.add(frame, writes, logs)
+        return base_offsets
+
+    def watch(self, logs: Iterable[PartitionLog], changed: asyncio.Event) -> None:
+        """Set `changed` whenever one of the logs can give readers more than before."""
+        for partition_log in logs:
+            self._readers.setdefault(partition_log, set()).add(changed)
+
+    def unwatch(self, logs: Iterable[PartitionLog], changed: asyncio.Event) -> None:
+        """Undo `watch`."""
+        for partition_log in logs:
+            readers = self._readers.get(partition_log, set())
+            readers.discard(changed)
+            if not readers:
+                self._readers.pop(partition_log, None)
+
+    def _wake_readers(self, logs: Iterable[PartitionLog]) -> None:
+        for partition_log in logs:
+            for changed in self._readers.get(partition_log, ()):
+                changed.set()
+
+    def move_log_start(self, topic: Topic, partition: int, offset: int) -> None:
+        """Give up the records of a partition before an offset."""
+        partition_log = topic.partitions[partition]
+        before = set(partition_log.segments)
+        self.record(events=[events.LogStartMoved(topic.id, partition, offset)])
+        dropped = before.difference(partition_log.segments)
+        self.commit.remove_later(name for segment in dropped for name in (segment.log_name, segment.index_name))
+
+    def delete_files(self, topic: Topic) -> None:
+        """Remove a deleted topic's files when no checkpoint needs them any more, and wake who reads it."""
+        self.commit.remove_later([topic.directory])
+        self._wake_readers(topic.partitions)

@@ -1,0 +1,142 @@
+"""The command line of the broker, and its life from start to end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+
+from tailrace.broker.broker import Broker
+from tailrace.broker.checkpoint import CorruptCheckpoint
+from tailrace.broker.config import BrokerConfig, Flush
+from tailrace.broker.disk import DataDirectoryInUse, Disk
+from tailrace.broker.recovery import JournalGap, recover
+from tailrace.broker.server import Connection
+
+EXIT_CANNOT_START = 2
+EXIT_DISK_FAILED = 3
+CHECKPOINT_WITHIN_S = 1.0
+
+log = structlog.get_logger()
+
+
+class CannotStart(Exception):
+    """The broker cannot start; the message says why and what to do."""
+
+
+def broker(
+    data: Annotated[Path, typer.Option(help="Directory of the broker's data.")] = BrokerConfig.data,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = BrokerConfig.host,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = BrokerConfig.port,
+    advertised_host: Annotated[
+        str | None, typer.Option(help="Host name that clients are told, if not the one listened on.")
+    ] = None,
+    flush: Annotated[
+        Flush, typer.Option(help="'fsync' survives power failures, 'kafka' leaves writing to the system.")
+    ] = BrokerConfig.flush,
+    partitions_default: Annotated[
+        int, typer.Option(help="Partitions of a topic that is created without a number.")
+    ] = BrokerConfig.num_partitions,
+    auto_create_topics: Annotated[
+        bool, typer.Option(help="Create topics when a client asks for them (auto.create.topics.enable).")
+    ] = BrokerConfig.auto_create_topics_enable,
+    rebalance_delay_ms: Annotated[
+        int, typer.Option(help="How long a new group waits for more members.")
+    ] = BrokerConfig.group_initial_rebalance_delay_ms,
+    address_file: Annotated[
+        Path | None, typer.Option(help="File that gets host:port when the broker is ready.")
+    ] = None,
+) -> None:
+    """Run a one-node broker that speaks the Kafka protocol."""
+    run(
+        BrokerConfig(
+            data=data,
+            host=host,
+            port=port,
+            advertised_host=advertised_host,
+            flush=flush,
+            num_partitions=partitions_default,
+            auto_create_topics_enable=auto_create_topics,
+            group_initial_rebalance_delay_ms=rebalance_delay_ms,
+            address_file=address_file,
+        )
+    )
+
+
+def run(config: BrokerConfig) -> None:
+    """Run a broker until SIGTERM or SIGINT; exits with code 2 when it cannot start, 3 when the disk fails."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        _event_loop().run_until_complete(serve(config))
+    except (CannotStart, DataDirectoryInUse, CorruptCheckpoint, JournalGap) as error:
+        sys.stderr.write(f"tailrace broker: {error}\n")
+        raise SystemExit(EXIT_CANNOT_START) from None
+
+
+def _event_loop() -> asyncio.AbstractEventLoop:
+    if sys.platform == "win32":
+        return asyncio.new_event_loop()
+    import uvloop
+
+    return uvloop.new_event_loop()
+
+
+async def serve(config: BrokerConfig) -> None:
+    """Recover, listen, and stop cleanly on a signal."""
+    disk = Disk(config.data)
+    disk.lock()
+    loop = asyncio.get_running_loop()
+    state = recover(disk, config.flush)
+    running = Broker(config, disk, state, _stop_at_once)
+    running.commit.start()
+    connections: set[Connection] = set()
+    try:
+        server = await loop.create_server(partial(Connection, running, connections), config.host, config.port)
+    except OSError as error:
+        raise CannotStart(
+            f"cannot listen on {config.host}:{config.port}: {error.strerror or error}; "
+            "stop what uses the port, or choose another one with --port"
+        ) from None
+    running.port = server.sockets[0].getsockname()[1]
+    timeouts = asyncio.create_task(_abort_overdue(running), name="transaction timeouts")
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    _announce(running)
+    await stop.wait()
+    timeouts.cancel()
+    server.close()
+    for connection in list(connections):
+        connection.close()
+    await running.commit.stop(CHECKPOINT_WITHIN_S)
+    log.info("broker stopped")
+
+
+def _announce(running: Broker) -> None:
+    config = running.config
+    address = f"{config.host}:{running.port}"
+    log.info("broker ready", address=address, data=str(config.data), flush=config.flush.value)
+    if config.address_file is not None:
+        temporary = config.address_file.with_name(config.address_file.name + ".tmp")
+        temporary.write_text(address)
+        temporary.replace(config.address_file)
+
+
+async def _abort_overdue(running: Broker) -> None:
+    while True:
+        await asyncio.sleep(running.config.transaction_abort_timed_out_interval_ms / 1000)
+        running.transactions.abort_overdue()
+
+
+def _stop_at_once(error: BaseException) -> None:
+    """After a failed write or fsync nobody knows what is on disk: acknowledge nothing more, recover at next start."""
+    sys.stderr.write(f"tailrace broker: writing to disk failed, stopping at once: {error!r}; restart to recover\n")
+    sys.stderr.flush()
+    os._exit(EXIT_DISK_FAILED)

@@ -1,0 +1,43 @@
+"""Settings of a broker, named as in Kafka's server.properties with dots as underscores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from tailrace.broker.topic_configs import INT_MAX
+
+
+class Flush(StrEnum):
+    """When a write counts as done."""
+
+    FSYNC = "fsync"
+    """After fsync: what is acknowledged survives a power failure."""
+
+    KAFKA = "kafka"
+    """Like Kafka's default: when the operating system has it, so that it survives a crash of the broker only."""
+
+
+@dataclass(frozen=True)
+class BrokerConfig:
+    """How a broker runs; the defaults suit one developer's machine."""
+
+    data: Path = Path("data/broker")
+    host: str = "127.0.0.1"
+    port: int = 9092
+    advertised_host: str | None = None
+    address_file: Path | None = None
+    flush: Flush = Flush.FSYNC
+    node_id: int = 1
+    num_partitions: int = 1
+    auto_create_topics_enable: bool = False
+    socket_request_max_bytes: int = 100 << 20
+    message_max_bytes: int = 1_048_588
+    group_initial_rebalance_delay_ms: int = 0
+    group_min_session_timeout_ms: int = 100
+    group_max_session_timeout_ms: int = 1_800_000
+    group_max_size: int = INT_MAX
+    offset_metadata_max_bytes: int = 4096
+    transaction_max_timeout_ms: int = 900_000
+    transaction_abort_timed_out_interval_ms: int = 200

@@ -1,0 +1,132 @@
+"""The only door to the file system, small enough to be replaced by a simulated disk.
+
+Nothing is durable before `File.sync`, and a new, renamed or removed name not before `Disk.sync_directory`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+
+class File:
+    """An open file, read and written at given positions."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+    def read(self, size: int, position: int) -> bytes:
+        """Up to `size` bytes at `position`; fewer at the end of the file."""
+        return os.pread(self._descriptor, size, position)
+
+    def write(self, data: bytes, position: int) -> None:
+        """Write all of `data` at `position`."""
+        view = memoryview(data)
+        while view:
+            written = os.pwrite(self._descriptor, view, position)
+            view, position = view[written:], position + written
+
+    def sync(self) -> None:
+        """Return when content and size are on stable storage."""
+        os.fdatasync(self._descriptor)
+
+    def reserve(self, size: int) -> None:
+        """Allocate `size` bytes that read as zeros, so that writing them later does not change the file's size."""
+        os.posix_fallocate(self._descriptor, 0, size)
+
+    def truncate(self, size: int) -> None:
+        """Cut the file to `size` bytes."""
+        os.ftruncate(self._descriptor, size)
+
+    def size(self) -> int:
+        """Bytes in the file."""
+        return os.fstat(self._descriptor).st_size
+
+    def close(self) -> None:
+        """Close the file; it is not synced."""
+        os.close(self._descriptor)
+
+
+class DataDirectoryInUse(Exception):
+    """Another process owns the data directory."""
+
+
+class Disk:
+    """The directory that holds a broker's data, owned by one process at a time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._lock: int | None = None
+
+    def lock(self) -> None:
+        """Create the directory if need be and own it until the process ends. Raises DataDirectoryInUse."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        path = self.root / ".lock"
+        self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataDirectoryInUse(
+                f"{self.root} is in use by another broker; stop that one or choose another directory with --data"
+            ) from None
+
+    def open(self, name: str) -> File:
+        """Open a file for reading and writing, created with its directories where they do not exist."""
+        path = self.root / name
+        try:
+            return File(path)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return File(path)
+
+    def read(self, name: str) -> bytes | None:
+        """Content of a whole file, None when there is none."""
+        try:
+            return (self.root / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def replace(self, name: str, parts: Sequence[bytes]) -> None:
+        """Make `parts` the content of a file, durably and at once: a crash leaves the old or the new content."""
+        temporary = self.open(name + ".tmp")
+        try:
+            temporary.truncate(0)
+            temporary.write(b"".join(parts), 0)
+            temporary.sync()
+        finally:
+            temporary.close()
+        (self.root / (name + ".tmp")).replace(self.root / name)
+        self.sync_directory(name)
+
+    def sync_directory(self, name: str) -> None:
+        """Make the directory entry of a file durable, and those of the directories above it."""
+        directory = (self.root / name).parent
+        while directory != self.root.parent:
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            directory = directory.parent
+
+    def list(self, directory: str) -> list[str]:
+        """Names in a directory, in order; empty when there is no such directory."""
+        path = self.root / directory
+        return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+
+    def remove(self, name: str) -> None:
+        """Remove a file, or a directory with everything in it; nothing happens when it does not exist."""
+        path = self.root / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+    def free_bytes(self) -> tuple[int, int]:
+        """Total and usable bytes of the file system."""
+        status = os.statvfs(self.root)
+        return status.f_blocks * status.f_frsize, status.f_bavail * status.f_frsize

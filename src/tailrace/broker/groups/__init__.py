@@ -1,0 +1,1 @@
+"""Consumer groups, classic protocol: membership in memory, committed offsets in the journal."""

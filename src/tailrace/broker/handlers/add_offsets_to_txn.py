@@ -1,0 +1,18 @@
+"""AddOffsetsToTxn (API key 25), versions 0-4."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tailrace.broker.call import Call, Response
+from tailrace.broker.handlers.end_txn import downgrade
+from tailrace.broker.transactions.coordinator import ProducerIdentity
+
+FENCED_SINCE = 2
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Let a transaction commit offsets of a group."""
+    producer = ProducerIdentity(request.producer_id, request.producer_epoch)
+    error = call.broker.transactions.add_group(request.transactional_id, producer, request.group_id, call.connection)
+    return {"error_code": downgrade(error, call.api_version, FENCED_SINCE)}

@@ -1,0 +1,47 @@
+"""AddPartitionsToTxn (API key 24), versions 0-3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+from tailrace.broker.handlers.end_txn import downgrade
+from tailrace.broker.transactions.coordinator import ProducerIdentity
+
+FENCED_SINCE = 2
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Let a transaction write to partitions: to all of them, or to none if one does not exist."""
+    topics = call.broker.state.topics
+    wanted = [(topic.name, index) for topic in request.v3_and_below_topics for index in topic.partitions]
+    unknown = {key for key in wanted if topics.partition(*key) is None}
+    error = ErrorCode.operation_not_attempted
+    if not unknown:
+        ids = {topic.name: topic.id for topic in topics}
+        error = call.broker.transactions.add_partitions(
+            request.v3_and_below_transactional_id,
+            ProducerIdentity(request.v3_and_below_producer_id, request.v3_and_below_producer_epoch),
+            [(ids[name], index) for name, index in wanted],
+            call.connection,
+        )
+    error = downgrade(error, call.api_version, FENCED_SINCE)
+    return {
+        "results_by_topic_v3_and_below": [
+            {
+                "name": topic.name,
+                "results_by_partition": [
+                    {
+                        "partition_index": index,
+                        "partition_error_code": ErrorCode.unknown_topic_or_partition
+                        if (topic.name, index) in unknown
+                        else error,
+                    }
+                    for index in topic.partitions
+                ],
+            }
+            for topic in request.v3_and_below_topics
+        ]
+    }

@@ -1,0 +1,21 @@
+"""AlterConfigs (API key 33), versions 0-2: replaces all of a topic's configurations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tailrace.broker.call import Call, Response
+from tailrace.broker.handlers.incremental_alter_configs import alter_topic
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Set the named configurations and let all others have their defaults."""
+
+    def replace(_: dict[str, str], resource: Any) -> dict[str, str | None]:
+        return {config.name: config.value for config in resource.configs}
+
+    return {
+        "responses": [
+            alter_topic(resource, call, replace, validate_only=request.validate_only) for resource in request.resources
+        ]
+    }

@@ -1,0 +1,36 @@
+"""CreatePartitions (API key 37), versions 0-3."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+from tailrace.broker.events import PartitionsAdded
+from tailrace.broker.handlers.create_topics import PARTITIONS_MAX
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Add partitions to topics, up to the count that is asked for."""
+    return {"results": [_grow(wanted, call, validate_only=request.validate_only) for wanted in request.topics]}
+
+
+def _grow(wanted: Any, call: Call, *, validate_only: bool) -> Response:
+    topic = call.broker.state.topics.by_name(wanted.name)
+    if topic is None:
+        return {"name": wanted.name, "error_code": ErrorCode.unknown_topic_or_partition}
+    present = len(topic.partitions)
+    if not present < wanted.count <= PARTITIONS_MAX:
+        message = f"topic {wanted.name} has {present} partitions, expected a count above that, got {wanted.count}"
+        return {"name": wanted.name, "error_code": ErrorCode.invalid_partitions, "error_message": message}
+    if wanted.assignments is not None and len(wanted.assignments) != wanted.count - present:
+        message = f"{len(wanted.assignments)} assignments for {wanted.count - present} new partitions"
+        return {
+            "name": wanted.name,
+            "error_code": ErrorCode.invalid_replica_assignment,
+            "error_message": message,
+        }
+    if not validate_only:
+        call.broker.record(events=[PartitionsAdded(topic.id, wanted.count)])
+    return {"name": wanted.name}

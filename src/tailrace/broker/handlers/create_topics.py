@@ -1,0 +1,103 @@
+"""CreateTopics (API key 19), versions 2-7.
+
+-1 for partitions or replicas means the default (KIP-464). Version 5 answers with the configuration, 7 with the id.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.broker import Broker
+from tailrace.broker.call import Call, Response
+from tailrace.broker.config import BrokerConfig
+from tailrace.broker.events import TopicCreated
+from tailrace.broker.handlers.describe_configs import describe_topic_configs
+from tailrace.broker.topic_configs import problem
+from tailrace.broker.topics import Topic, is_legal_name
+
+PARTITIONS_MAX = 100_000
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Create topics, each by itself."""
+    names = [wanted.name for wanted in request.topics]
+    return {
+        "topics": [
+            _create(wanted, call, validate_only=request.validate_only, is_repeated=names.count(wanted.name) > 1)
+            for wanted in request.topics
+        ]
+    }
+
+
+def create_with_defaults(broker: Broker, name: str) -> Topic:
+    """Create a topic that somebody uses without having created it."""
+    return _record(broker, name, broker.config.num_partitions, {})
+
+
+def _create(wanted: Any, call: Call, *, validate_only: bool, is_repeated: bool) -> Response:
+    configs = {config.name: config.value for config in wanted.configs}
+    count = _partition_count(wanted, call.broker.config)
+    error, message = _problem(wanted, call.broker, count, configs)
+    if is_repeated:
+        error, message = ErrorCode.invalid_request, f"topic {wanted.name} is named more than once"
+    if error is not ErrorCode.none:
+        return _refused(wanted.name, error, message)
+    answer: dict[str, Any] = {"name": wanted.name, "num_partitions": count, "replication_factor": 1}
+    if not validate_only:
+        topic = _record(call.broker, wanted.name, count, configs)
+        answer |= {"topic_id": topic.uuid, "configs": describe_topic_configs(topic)}
+    return answer
+
+
+def _refused(name: str, error: ErrorCode, message: str) -> Response:
+    return {
+        "name": name,
+        "error_code": error,
+        "error_message": message,
+        "num_partitions": -1,
+        "replication_factor": -1,
+    }
+
+
+def _partition_count(wanted: Any, config: BrokerConfig) -> int:
+    if wanted.assignments:
+        return len(wanted.assignments)
+    return config.num_partitions if wanted.num_partitions == -1 else int(wanted.num_partitions)
+
+
+def _problem(wanted: Any, broker: Broker, count: int, configs: dict[str, str | None]) -> tuple[ErrorCode, str]:
+    name = wanted.name
+    if not is_legal_name(name):
+        return ErrorCode.invalid_topic_exception, f"topic name {name!r} must be 1 to 249 of a-z, A-Z, 0-9, . _ -"
+    if broker.state.topics.by_name(name) is not None:
+        return ErrorCode.topic_already_exists, f"Topic '{name}' already exists."
+    if wanted.assignments and (wanted.num_partitions != -1 or wanted.replication_factor != -1):
+        return ErrorCode.invalid_request, "partitions and replication factor must be -1 beside an assignment"
+    if not 1 <= count <= PARTITIONS_MAX:
+        return ErrorCode.invalid_partitions, f"{count} partitions, expected 1 to {PARTITIONS_MAX:,}"
+    if wanted.assignments:
+        return _assignment_problem(wanted.assignments, broker)
+    if wanted.replication_factor not in (-1, 1):
+        message = f"replication factor {wanted.replication_factor}, expected 1: there is one broker"
+        return ErrorCode.invalid_replication_factor, message
+    wrong = problem(configs)
+    return (ErrorCode.invalid_config, wrong) if wrong else (ErrorCode.none, "")
+
+
+def _assignment_problem(assignments: Any, broker: Broker) -> tuple[ErrorCode, str]:
+    indexes = sorted(assignment.partition_index for assignment in assignments)
+    nodes = [list(assignment.broker_ids) for assignment in assignments]
+    if indexes != list(range(len(indexes))) or any(ids != [broker.config.node_id] for ids in nodes):
+        message = f"each partition from 0 must be assigned to broker {broker.config.node_id} alone"
+        return ErrorCode.invalid_replica_assignment, message
+    return ErrorCode.none, ""
+
+
+def _record(broker: Broker, name: str, count: int, configs: dict[str, Any]) -> Topic:
+    broker.record(events=[TopicCreated(name, uuid4().bytes, count, configs)])
+    topic = broker.state.topics.by_name(name)
+    assert topic is not None
+    return topic

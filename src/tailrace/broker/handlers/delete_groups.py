@@ -1,0 +1,27 @@
+"""DeleteGroups (API key 42), versions 0-2."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+from tailrace.broker.events import GroupDeleted
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Forget groups that have no members, with their offsets."""
+    results = [{"group_id": group_id, "error_code": _delete(group_id, call)} for group_id in request.groups_names]
+    return {"results": results}
+
+
+def _delete(group_id: str, call: Call) -> ErrorCode:
+    groups = call.broker.groups
+    has_offsets = group_id in call.broker.state.offsets.committed
+    if group_id not in groups.groups and not has_offsets:
+        return ErrorCode.group_id_not_found
+    error = groups.delete(group_id)
+    if error is ErrorCode.none and has_offsets:
+        call.broker.record(events=[GroupDeleted(group_id)])
+    return error

@@ -1,0 +1,26 @@
+"""DescribeCluster (API key 60), versions 0-1 (KIP-700)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+
+BROKERS = 1
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Describe the cluster of one broker."""
+    if getattr(request, "endpoint_type", BROKERS) != BROKERS:
+        return {
+            "error_code": ErrorCode.unsupported_endpoint_type,
+            "error_message": f"endpoint type {request.endpoint_type}, expected {BROKERS} (brokers)",
+        }
+    broker = call.broker
+    return {
+        "cluster_id": broker.state.cluster_id,
+        "controller_id": broker.config.node_id,
+        "brokers": [{"broker_id": broker.config.node_id, "host": broker.advertised_host, "port": broker.port}],
+    }

@@ -1,0 +1,88 @@
+"""DescribeConfigs (API key 32), versions 1-4, for topics and the broker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+from tailrace.broker.config import BrokerConfig
+from tailrace.broker.topic_configs import DEFINITIONS, ConfigType
+from tailrace.broker.topics import Topic
+
+TOPIC, BROKER = 2, 4
+SET_ON_TOPIC, SET_AT_START, DEFAULT = 1, 4, 5  # sources of a value
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Describe what is configured and what is the default."""
+    return {"results": [_describe(resource, call) for resource in request.resources]}
+
+
+def _describe(resource: Any, call: Call) -> Response:
+    named = {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
+    if resource.resource_type == TOPIC:
+        topic = call.broker.state.topics.by_name(resource.resource_name)
+        if topic is None:
+            return named | {"error_code": ErrorCode.unknown_topic_or_partition}
+        configs = describe_topic_configs(topic)
+    elif resource.resource_type == BROKER:
+        if resource.resource_name not in ("", str(call.broker.config.node_id)):
+            message = f"broker {resource.resource_name!r}, expected {call.broker.config.node_id}"
+            return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
+        configs = _describe_broker(call.broker.config)
+    else:
+        message = f"resource type {resource.resource_type}, expected {TOPIC} (topic) or {BROKER} (broker)"
+        return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
+    wanted = resource.configuration_keys
+    if wanted is not None:
+        configs = [config for config in configs if config["name"] in wanted]
+    return named | {"configs": configs}
+
+
+def describe_topic_configs(topic: Topic) -> list[Response]:
+    """All configurations of a topic, as DescribeConfigs and CreateTopics tell them."""
+    configs: list[Response] = []
+    for name, definition in DEFINITIONS.items():
+        default = {"name": name, "value": definition.default, "source": DEFAULT}
+        is_set = name in topic.configs
+        present = {"name": name, "value": topic.config(name), "source": SET_ON_TOPIC}
+        configs.append(
+            {
+                "name": name,
+                "value": topic.config(name),
+                "config_source": SET_ON_TOPIC if is_set else DEFAULT,
+                "is_default": not is_set,
+                "config_type": definition.config_type,
+                "synonyms": [present, default] if is_set else [default],
+            }
+        )
+    return configs
+
+
+def _describe_broker(config: BrokerConfig) -> list[Response]:
+    values = {
+        "auto.create.topics.enable": (str(config.auto_create_topics_enable).lower(), ConfigType.BOOLEAN),
+        "default.replication.factor": ("1", ConfigType.INT),
+        "group.initial.rebalance.delay.ms": (str(config.group_initial_rebalance_delay_ms), ConfigType.INT),
+        "group.max.session.timeout.ms": (str(config.group_max_session_timeout_ms), ConfigType.INT),
+        "group.min.session.timeout.ms": (str(config.group_min_session_timeout_ms), ConfigType.INT),
+        "log.dirs": (str(config.data), ConfigType.STRING),
+        "message.max.bytes": (str(config.message_max_bytes), ConfigType.INT),
+        "min.insync.replicas": ("1", ConfigType.INT),
+        "node.id": (str(config.node_id), ConfigType.INT),
+        "num.partitions": (str(config.num_partitions), ConfigType.INT),
+        "socket.request.max.bytes": (str(config.socket_request_max_bytes), ConfigType.INT),
+        "transaction.max.timeout.ms": (str(config.transaction_max_timeout_ms), ConfigType.INT),
+    }
+    return [
+        {
+            "name": name,
+            "value": value,
+            "read_only": True,
+            "config_source": SET_AT_START,
+            "config_type": config_type,
+        }
+        for name, (value, config_type) in values.items()
+    ]

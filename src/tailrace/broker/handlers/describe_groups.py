@@ -1,0 +1,46 @@
+"""DescribeGroups (API key 15), versions 0-5."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tailrace.broker.call import Call, Response
+from tailrace.broker.groups.state import Group, GroupState
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Describe groups with their members."""
+    return {"groups": [_describe(group_id, call) for group_id in request.groups]}
+
+
+def _describe(group_id: str, call: Call) -> Response:
+    group = call.broker.groups.groups.get(group_id)
+    if group is None:
+        has_offsets = group_id in call.broker.state.offsets.committed
+        return {
+            "group_id": group_id,
+            "group_state": GroupState.EMPTY if has_offsets else GroupState.DEAD,
+            "protocol_type": "consumer" if has_offsets else "",
+        }
+    shows_assignment = group.state is GroupState.STABLE
+    return {
+        "group_id": group_id,
+        "group_state": group.state,
+        "protocol_type": group.protocol_type or "",
+        "protocol_data": (group.protocol_name or "") if shows_assignment else "",
+        "members": _members(group, shows_assignment=shows_assignment),
+    }
+
+
+def _members(group: Group, *, shows_assignment: bool) -> list[Response]:
+    return [
+        {
+            "member_id": member.member_id,
+            "group_instance_id": member.instance_id,
+            "client_id": member.client_id,
+            "client_host": member.client_host,
+            "member_metadata": member.metadata(group.protocol_name) if shows_assignment else b"",
+            "member_assignment": member.assignment if shows_assignment else b"",
+        }
+        for member in group.members.values()
+    ]

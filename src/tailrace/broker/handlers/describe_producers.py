@@ -1,0 +1,42 @@
+"""DescribeProducers (API key 61), version 0 (KIP-664)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Describe the producers that partitions know."""
+    return {
+        "topics": [
+            {
+                "name": topic.name,
+                "partitions": [_describe(topic.name, index, call) for index in topic.partition_indexes],
+            }
+            for topic in request.topics
+        ]
+    }
+
+
+def _describe(name: str, index: int, call: Call) -> Response:
+    log = call.broker.state.topics.partition(name, index)
+    if log is None:
+        return {"partition_index": index, "error_code": ErrorCode.unknown_topic_or_partition}
+    return {
+        "partition_index": index,
+        "active_producers": [
+            {
+                "producer_id": producer.producer_id,
+                "producer_epoch": producer.epoch,
+                "last_sequence": producer.recent[-1].last_sequence if producer.recent else -1,
+                "last_timestamp": producer.last_timestamp,
+                "coordinator_epoch": producer.coordinator_epoch,
+                "current_txn_start_offset": -1 if producer.first_offset is None else producer.first_offset,
+            }
+            for producer in log.producers.by_id.values()
+        ],
+    }

@@ -1,0 +1,35 @@
+"""ElectLeaders (API key 43), versions 0-2: one broker leads everything already."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Answer that no election is needed, or that a partition does not exist."""
+    topics = call.broker.state.topics
+    if request.topic_partitions is None:
+        wanted = [(topic.name, range(len(topic.partitions))) for topic in topics]
+    else:
+        wanted = [(entry.topic, entry.partitions) for entry in request.topic_partitions]
+    return {
+        "replica_election_results": [
+            {
+                "topic": name,
+                "partition_result": [
+                    {
+                        "partition_id": index,
+                        "error_code": ErrorCode.unknown_topic_or_partition
+                        if topics.partition(name, index) is None
+                        else ErrorCode.election_not_needed,
+                    }
+                    for index in partitions
+                ],
+            }
+            for name, partitions in wanted
+        ]
+    }

@@ -1,0 +1,17 @@
+"""Heartbeat (API key 12), versions 0-4. Version 3 adds the instance id (KIP-345)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tailrace.broker.call import Call, Response
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Keep a member alive, and tell it when it has to join again."""
+    instance_id = getattr(request, "group_instance_id", None)
+    return {
+        "error_code": call.broker.groups.heartbeat(
+            request.group_id, request.generation_id, request.member_id, instance_id
+        )
+    }

@@ -1,0 +1,71 @@
+"""IncrementalAlterConfigs (API key 44), versions 0-1 (KIP-339)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+from tailrace.broker.events import TopicConfigured
+from tailrace.broker.handlers.describe_configs import TOPIC
+from tailrace.broker.topic_configs import DEFINITIONS, ConfigType, problem
+
+SET, DELETE, APPEND, SUBTRACT = range(4)
+
+Change = Callable[[dict[str, str], Any], dict[str, str | None]]
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Set, delete, append to and subtract from single configurations."""
+    return {
+        "responses": [
+            alter_topic(resource, call, _changed, validate_only=request.validate_only) for resource in request.resources
+        ]
+    }
+
+
+def alter_topic(resource: Any, call: Call, change: Change, *, validate_only: bool) -> Response:
+    """Change a topic's configurations if the result is valid."""
+    named = {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
+    if resource.resource_type != TOPIC:
+        message = "only topics can be configured while the broker runs; restart it with other options"
+        return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
+    topic = call.broker.state.topics.by_name(resource.resource_name)
+    if topic is None:
+        return named | {"error_code": ErrorCode.unknown_topic_or_partition}
+    configs = change(topic.configs, resource)
+    wrong = problem(configs)
+    if wrong is not None:
+        return named | {"error_code": ErrorCode.invalid_config, "error_message": wrong}
+    if not validate_only:
+        valid = {name: value for name, value in configs.items() if value is not None}
+        call.broker.record(events=[TopicConfigured(topic.id, valid)])
+    return named
+
+
+def _changed(present: dict[str, str], resource: Any) -> dict[str, str | None]:
+    configs: dict[str, str | None] = dict(present)
+    for config in resource.configs:
+        name, operation = config.name, config.config_operation
+        if operation == DELETE:
+            configs.pop(name, None)
+        elif operation == SET:
+            configs[name] = config.value
+        else:
+            configs[name] = _changed_list(name, configs, config.value or "", operation)
+    return configs
+
+
+def _changed_list(name: str, configs: dict[str, str | None], value: str, operation: int) -> str | None:
+    definition = DEFINITIONS.get(name)
+    if definition is None or definition.config_type != ConfigType.LIST or operation not in (APPEND, SUBTRACT):
+        return None
+    items = [item for item in (configs.get(name) or definition.default).split(",") if item]
+    given = [item for item in value.split(",") if item]
+    if operation == APPEND:
+        items += (item for item in given if item not in items)
+    else:
+        items = [item for item in items if item not in given]
+    return ",".join(items)

@@ -1,0 +1,30 @@
+"""InitProducerId (API key 22), versions 0-5. Version 3 names the producer's present identity (KIP-360)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+from tailrace.broker.handlers.end_txn import downgrade
+from tailrace.broker.transactions.coordinator import ProducerIdentity
+
+FENCED_SINCE = 4
+MILLISECOND = timedelta(milliseconds=1)
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Give a producer its id and epoch; a transactional one ends what it left open."""
+    coordinator = call.broker.transactions
+    if request.transactional_id is None:
+        identity: ProducerIdentity | ErrorCode = coordinator.allocate_producer_id()
+    else:
+        claimed = ProducerIdentity(getattr(request, "producer_id", -1), getattr(request, "producer_epoch", -1))
+        timeout_ms = request.transaction_timeout // MILLISECOND
+        identity = coordinator.initialize(request.transactional_id, timeout_ms, claimed, call.connection)
+    if isinstance(identity, ErrorCode):
+        error = downgrade(identity, call.api_version, FENCED_SINCE)
+        return {"error_code": error, "producer_id": -1, "producer_epoch": -1}
+    return {"producer_id": identity.producer_id, "producer_epoch": identity.producer_epoch}

@@ -1,0 +1,72 @@
+"""OffsetCommit (API key 8), versions 2-9. Version 7 adds the instance id (KIP-345)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+from tailrace.broker.events import OffsetRow, OffsetsCommitted
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Commit offsets of a group."""
+    broker = call.broker
+    generation_id = getattr(request, "generation_id_or_member_epoch", -1)
+    error = ErrorCode.invalid_group_id
+    if request.group_id:
+        error = broker.groups.check_commit(
+            request.group_id,
+            generation_id,
+            request.member_id,
+            getattr(request, "group_instance_id", None),
+            transactional=False,
+        )
+    rows, errors = accept_rows(request, call, error)
+    if rows:
+        broker.record(events=[OffsetsCommitted(request.group_id, rows)])
+    return commit_response(request, errors)
+
+
+def accept_rows(request: Any, call: Call, error: ErrorCode) -> tuple[list[OffsetRow], dict[tuple[str, int], ErrorCode]]:
+    """The offsets that can be committed, and an error or none for every partition."""
+    rows: list[OffsetRow] = []
+    errors: dict[tuple[str, int], ErrorCode] = {}
+    now_ms = call.broker.now_ms()
+    for topic in request.topics:
+        for entry in topic.partitions:
+            key = topic.name, entry.partition_index
+            errors[key] = _problem(key, entry, call) if error is ErrorCode.none else error
+            if errors[key] is ErrorCode.none:
+                epoch = getattr(entry, "committed_leader_epoch", -1)
+                metadata = entry.committed_metadata or ""
+                rows.append((*key, entry.committed_offset, epoch, metadata, now_ms))
+    return rows, errors
+
+
+def _problem(key: tuple[str, int], entry: Any, call: Call) -> ErrorCode:
+    if call.broker.state.topics.partition(*key) is None:
+        return ErrorCode.unknown_topic_or_partition
+    if len(entry.committed_metadata or "") > call.broker.config.offset_metadata_max_bytes:
+        return ErrorCode.offset_metadata_too_large
+    return ErrorCode.none
+
+
+def commit_response(request: Any, errors: dict[tuple[str, int], ErrorCode]) -> Response:
+    """The response of OffsetCommit and TxnOffsetCommit."""
+    return {
+        "topics": [
+            {
+                "name": topic.name,
+                "partitions": [
+                    {
+                        "partition_index": entry.partition_index,
+                        "error_code": errors[topic.name, entry.partition_index],
+                    }
+                    for entry in topic.partitions
+                ],
+            }
+            for topic in request.topics
+        ]
+    }

@@ -1,0 +1,52 @@
+"""OffsetDelete (API key 47), version 0 (KIP-496)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+from tailrace.broker.events import OffsetsDeleted
+from tailrace.broker.groups.subscription import subscribed_topics
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Forget offsets of partitions whose topics no member consumes."""
+    broker = call.broker
+    group = broker.groups.groups.get(request.group_id)
+    if group is None and request.group_id not in broker.state.offsets.committed:
+        return {"error_code": ErrorCode.group_id_not_found}
+    subscribed: set[str] = set()
+    if group is not None and group.members:
+        if group.protocol_type != "consumer":
+            return {"error_code": ErrorCode.non_empty_group}
+        subscribed = subscribed_topics(group)
+    wanted = [(topic.name, entry.partition_index) for topic in request.topics for entry in topic.partitions]
+    errors = {key: _problem(key, subscribed, call) for key in wanted}
+    deleted = [key for key, error in errors.items() if error is ErrorCode.none]
+    if deleted:
+        broker.record(events=[OffsetsDeleted(request.group_id, deleted)])
+    return {
+        "topics": [
+            {
+                "name": topic.name,
+                "partitions": [
+                    {
+                        "partition_index": entry.partition_index,
+                        "error_code": errors[topic.name, entry.partition_index],
+                    }
+                    for entry in topic.partitions
+                ],
+            }
+            for topic in request.topics
+        ]
+    }
+
+
+def _problem(key: tuple[str, int], subscribed: set[str], call: Call) -> ErrorCode:
+    if key[0] in subscribed:
+        return ErrorCode.group_subscribed_to_topic
+    if call.broker.state.topics.partition(*key) is None:
+        return ErrorCode.unknown_topic_or_partition
+    return ErrorCode.none

@@ -1,0 +1,65 @@
+"""OffsetFetch (API key 9), versions 1-9.
+
+Version 7 adds require_stable (KIP-447), version 8 asks for many groups at once (KIP-709). A group or partition without
+an offset is no error: its offset is -1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Give committed offsets."""
+    require_stable = getattr(request, "require_stable", False)
+    if call.api_version >= 8:
+        return {
+            "groups": [
+                {
+                    "group_id": wanted.group_id,
+                    "topics": _topics(wanted.group_id, wanted.topics, call, require_stable=require_stable),
+                }
+                for wanted in request.groups
+            ]
+        }
+    return {"topics": _topics(request.group_id, request.topics, call, require_stable=require_stable)}
+
+
+def _topics(group_id: str, wanted: Any, call: Call, *, require_stable: bool) -> list[Response]:
+    if wanted is None:
+        committed: dict[str, list[int]] = {}
+        for name, index in call.broker.state.offsets.committed.get(group_id, {}):
+            committed.setdefault(name, []).append(index)
+        topics: Iterable[tuple[str, Iterable[int]]] = committed.items()
+    else:
+        topics = [(topic.name, topic.partition_indexes) for topic in wanted]
+    return [
+        {
+            "name": name,
+            "partitions": [
+                _partition(group_id, (name, index), call, require_stable=require_stable) for index in indexes
+            ],
+        }
+        for name, indexes in topics
+    ]
+
+
+def _partition(group_id: str, partition: tuple[str, int], call: Call, *, require_stable: bool) -> Response:
+    offsets = call.broker.state.offsets
+    nothing = {"partition_index": partition[1], "committed_offset": -1, "metadata": ""}
+    if require_stable and offsets.is_unstable(group_id, partition):
+        return nothing | {"error_code": ErrorCode.unstable_offset_commit}
+    row = offsets.committed.get(group_id, {}).get(partition)
+    if row is None:
+        return nothing
+    return {
+        "partition_index": partition[1],
+        "committed_offset": row[2],
+        "committed_leader_epoch": row[3],
+        "metadata": row[4],
+    }

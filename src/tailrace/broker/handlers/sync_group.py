@@ -1,0 +1,25 @@
+"""SyncGroup (API key 14), versions 0-5."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tailrace.broker.call import Call, Response
+
+
+async def handle(request: Any, call: Call) -> Response:
+    """Take the leader's assignments, or wait for them."""
+    synced = await call.broker.groups.sync(
+        request.group_id,
+        request.generation_id,
+        request.member_id,
+        getattr(request, "group_instance_id", None),
+        (getattr(request, "protocol_type", None), getattr(request, "protocol_name", None)),
+        {entry.member_id: entry.assignment for entry in request.assignments},
+    )
+    return {
+        "error_code": synced.error,
+        "protocol_type": synced.protocol_type,
+        "protocol_name": synced.protocol_name,
+        "assignment": synced.assignment,
+    }

@@ -1,0 +1,34 @@
+"""TxnOffsetCommit (API key 28), versions 0-4. Version 3 names the member and its generation (KIP-447)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+from tailrace.broker.handlers.offset_commit import accept_rows, commit_response
+from tailrace.broker.transactions.coordinator import ProducerIdentity
+
+
+def handle(request: Any, call: Call) -> Response:
+    """Keep offsets that a group commits when the transaction is committed."""
+    broker = call.broker
+    producer = ProducerIdentity(request.producer_id, request.producer_epoch)
+    error = ErrorCode.none
+    if call.api_version >= 3:
+        error = broker.groups.check_commit(
+            request.group_id,
+            request.generation_id,
+            request.member_id,
+            request.group_instance_id,
+            transactional=True,
+        )
+    rows, errors = accept_rows(request, call, error)
+    if rows:
+        error = broker.transactions.hold_offsets(request.transactional_id, producer, request.group_id, rows)
+        if error is ErrorCode.producer_fenced:
+            error = ErrorCode.invalid_producer_epoch  # what Kafka answers here in all versions
+        if error is not ErrorCode.none:
+            errors = dict.fromkeys(errors, error)
+    return commit_response(request, errors)

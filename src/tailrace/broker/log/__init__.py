@@ -1,0 +1,1 @@
+"""The log of one partition: segments with their indexes, producers' sequences, transactions; and the journal."""

@@ -1,0 +1,111 @@
+"""The journal: one file to which everything that happens in the broker is appended, so that one fsync covers it all.
+
+A frame holds what belongs together: batches for any number of partitions and events. It is there completely or not at
+all, so a transaction's markers, its offsets and its end are one frame, and no state in between can survive a crash.
+
+    frame   = length u32 · crc32c u32 of what follows · number u64 · index length u32 · index · batches
+    index   = MessagePack of ([(topic id, partition, bytes), ...], [event, ...])
+
+Frames are numbered without gaps. Reading ends at the first frame that is not intact: space that was never written reads
+as zeros, a torn write has the wrong CRC. What was acknowledged before lies in front of it, because frames are written
+in order and acknowledged after fsync.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+from crc32c import crc32c
+
+from tailrace.broker.disk import Disk, File
+from tailrace.broker.events import AnyEvent
+
+FRAME_HEADER = struct.Struct(">IIQI")
+CRC_START = 8
+RESERVED_BYTES = 32 << 20
+
+_encode_index = msgspec.msgpack.Encoder().encode
+_decode_index = msgspec.msgpack.Decoder(tuple[list[tuple[bytes, int, int]], list[AnyEvent]]).decode
+
+
+class JournaledBatch(NamedTuple):
+    """A batch as it is appended to a partition, with its offset in it."""
+
+    topic_id: bytes
+    partition: int
+    data: bytes | memoryview
+
+
+class Frame(NamedTuple):
+    """What happened at once; batches come before events."""
+
+    number: int
+    batches: Sequence[JournaledBatch]
+    events: Sequence[AnyEvent]
+
+
+def encode_frame(frame: Frame) -> bytes:
+    """The bytes of a frame."""
+    places = [(batch.topic_id, batch.partition, len(batch.data)) for batch in frame.batches]
+    index = _encode_index((places, frame.events))
+    body = b"".join((index, *(batch.data for batch in frame.batches)))
+    tail = struct.pack(">QI", frame.number, len(index))
+    return b"".join((struct.pack(">II", len(body), crc32c(body, crc32c(tail))), tail, body))
+
+
+def decode_frames(data: bytes, first_number: int) -> Iterator[Frame]:
+    """The frames from `first_number` on, up to the first that is not intact."""
+    view = memoryview(data)
+    position, number = 0, first_number
+    while position + FRAME_HEADER.size <= len(view):
+        body_bytes, crc, actual_number, index_bytes = FRAME_HEADER.unpack_from(view, position)
+        start = position + FRAME_HEADER.size
+        end = start + body_bytes
+        if actual_number != number or end > len(view) or index_bytes > body_bytes:
+            return
+        if crc32c(view[position + CRC_START : end]) != crc:
+            return
+        yield _decode_frame(number, view[start:end], index_bytes)
+        position, number = end, number + 1
+
+
+def _decode_frame(number: int, body: memoryview, index_bytes: int) -> Frame:
+    places, events = _decode_index(body[:index_bytes])
+    batches = []
+    position = index_bytes
+    for topic_id, partition, size in places:
+        batches.append(JournaledBatch(topic_id, partition, body[position : position + size]))
+        position += size
+    return Frame(number, batches, events)
+
+
+class JournalFile:
+    """One file of the journal; the first frame's number is its name."""
+
+    def __init__(self, disk: Disk, first_number: int) -> None:
+        self.name = f"journal/{first_number:020}"
+        self.first_frame = first_number
+        self.size = 0
+        self._file: File = disk.open(self.name)
+        self._file.reserve(RESERVED_BYTES)
+        self._file.sync()
+        disk.sync_directory(self.name)
+
+    def write(self, frames: bytes, *, sync: bool) -> None:
+        """Append encoded frames; with `sync` they are durable on return."""
+        self._file.write(frames, self.size)
+        self.size += len(frames)
+        if sync:
+            self._file.sync()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def journal_files(disk: Disk) -> list[tuple[int, str]]:
+    """First frame number and name of each file of the journal, oldest first."""
+    return [(int(name), f"journal/{name}") for name in disk.list("journal") if name.isdigit()]

@@ -1,0 +1,134 @@
+"""What a partition knows of its producers: recent sequences, and transactions that are open or were aborted.
+
+Sequences follow Kafka's ProducerAppendInfo: the last five batches of a producer are remembered, so that a batch which
+is sent again gets its original offset. Everything here follows from batch headers and is rebuilt from them.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+
+import msgspec
+from kio.schema.errors import ErrorCode
+
+from tailrace.wire.record_batch import NO_SEQUENCE, BatchHeader, ControlType, add_sequence
+
+REMEMBERED_BATCHES = 5
+
+
+class SentBatch(msgspec.Struct, array_like=True, frozen=True):
+    """Sequences and base offset of a batch that a producer sent."""
+
+    first_sequence: int
+    last_sequence: int
+    base_offset: int
+
+
+class Producer(msgspec.Struct, array_like=True):
+    """The state of one producer id in one partition; `first_offset` is its open transaction's, if there is one."""
+
+    producer_id: int
+    epoch: int
+    recent: list[SentBatch] = []
+    first_offset: int | None = None
+    last_timestamp: int = -1
+    coordinator_epoch: int = -1
+
+
+class AbortedTransaction(msgspec.Struct, array_like=True, frozen=True):
+    """Offsets of an aborted transaction in this partition: its first record and its marker."""
+
+    producer_id: int
+    first_offset: int
+    marker_offset: int
+
+
+class Duplicate(msgspec.Struct, frozen=True):
+    """The batch is stored already."""
+
+    base_offset: int
+
+
+class ProducersSnapshot(msgspec.Struct, array_like=True):
+    """All of `Producers` that a checkpoint stores."""
+
+    producers: list[Producer] = []
+    aborted: list[AbortedTransaction] = []
+
+
+class Producers:
+    """Sequences and transactions of one partition."""
+
+    def __init__(self, snapshot: ProducersSnapshot | None = None) -> None:
+        snapshot = snapshot or ProducersSnapshot()
+        self.by_id = {producer.producer_id: producer for producer in snapshot.producers}
+        self.aborted = snapshot.aborted
+        # Transactions whose marker is appended but not durable yet, as (first offset, marker offset).
+        self._being_decided: deque[tuple[int, int]] = deque()
+
+    def snapshot(self) -> ProducersSnapshot:
+        """Everything, as a checkpoint stores it."""
+        return ProducersSnapshot(list(self.by_id.values()), self.aborted)
+
+    def decide(self, header: BatchHeader) -> ErrorCode | Duplicate | None:
+        """Whether a batch may be appended: None, why not, or that it was before."""
+        producer = self.by_id.get(header.producer_id)
+        if producer is None:
+            return None
+        if header.producer_epoch < producer.epoch:
+            return ErrorCode.invalid_producer_epoch
+        if header.producer_epoch > producer.epoch:
+            return None if header.base_sequence == 0 else ErrorCode.out_of_order_sequence_number
+        for sent in producer.recent:
+            if sent.first_sequence == header.base_sequence and sent.last_sequence == header.last_sequence:
+                return Duplicate(sent.base_offset)
+        last_sequence = producer.recent[-1].last_sequence if producer.recent else NO_SEQUENCE
+        expected = add_sequence(last_sequence, 1)
+        return None if header.base_sequence == expected else ErrorCode.out_of_order_sequence_number
+
+    def evolve(self, header: BatchHeader, base_offset: int, marker: ControlType | None) -> None:
+        """Take in an appended batch; `marker` is what it says when it is a control batch."""
+        producer = self.by_id.get(header.producer_id)
+        if producer is None:
+            producer = self.by_id[header.producer_id] = Producer(header.producer_id, header.producer_epoch, [])
+        if header.producer_epoch > producer.epoch:
+            producer.epoch = header.producer_epoch
+            producer.recent = []
+        producer.last_timestamp = header.max_timestamp
+        if marker is not None:
+            self._end_transaction(producer, base_offset, marker)
+            return
+        sent = SentBatch(header.base_sequence, header.last_sequence, base_offset)
+        producer.recent = [*producer.recent[-REMEMBERED_BATCHES + 1 :], sent]
+        if header.is_transactional and producer.first_offset is None:
+            producer.first_offset = base_offset
+
+    def _end_transaction(self, producer: Producer, marker_offset: int, marker: ControlType) -> None:
+        first_offset, producer.first_offset = producer.first_offset, None
+        if first_offset is None:
+            return
+        self._being_decided.append((first_offset, marker_offset))
+        if marker is ControlType.ABORT:
+            self.aborted.append(AbortedTransaction(producer.producer_id, first_offset, marker_offset))
+
+    def settle(self, high_watermark: int) -> None:
+        """Forget the open ends of transactions whose markers are durable now."""
+        while self._being_decided and self._being_decided[0][1] < high_watermark:
+            self._being_decided.popleft()
+
+    def first_undecided_offset(self) -> int | None:
+        """First offset of a transaction that is open, or whose end could still be lost in a crash."""
+        offsets = [first for first, _ in self._being_decided]
+        offsets += (p.first_offset for p in self.by_id.values() if p.first_offset is not None)
+        return min(offsets, default=None)
+
+    def aborted_between(self, start: int, end: int) -> list[AbortedTransaction]:
+        """Aborted transactions with records or marker in offsets `start` to `end`, exclusive."""
+        first = bisect_left(self.aborted, start, key=lambda transaction: transaction.marker_offset)
+        return [transaction for transaction in self.aborted[first:] if transaction.first_offset < end]
+
+    def forget_before(self, log_start_offset: int) -> None:
+        """Drop aborted transactions that ended before the log starts."""
+        first = bisect_left(self.aborted, log_start_offset, key=lambda transaction: transaction.marker_offset)
+        del self.aborted[:first]

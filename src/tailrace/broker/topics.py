@@ -1,0 +1,110 @@
+"""Topics: names, ids, configurations and the logs of their partitions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from uuid import UUID
+
+from tailrace.broker.checkpoint import TopicSnapshot
+from tailrace.broker.disk import Disk
+from tailrace.broker.log.partition import PartitionLog
+from tailrace.broker.topic_configs import DEFINITIONS
+
+LEGAL_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
+
+
+def is_legal_name(name: str) -> bool:
+    """Whether Kafka allows the name for a topic."""
+    return LEGAL_NAME.fullmatch(name) is not None and name not in (".", "..")
+
+
+class Topic:
+    """A topic; an id is never used again, so a topic that is made anew is a different one."""
+
+    def __init__(self, disk: Disk, snapshot: TopicSnapshot) -> None:
+        self.name = snapshot.name
+        self.id = snapshot.topic_id
+        self.uuid = UUID(bytes=snapshot.topic_id)
+        self.directory = f"topics/{self.name}/{self.uuid}"
+        self._disk = disk
+        self.partitions = [
+            PartitionLog(disk, f"{self.directory}/{index}", partition)
+            for index, partition in enumerate(snapshot.partitions)
+        ]
+        self.configure(snapshot.configs)
+
+    def configure(self, configs: dict[str, str]) -> None:
+        """Take other configurations; what is not named has its default."""
+        self.configs = configs
+        self.is_compacted = "compact" in self.config("cleanup.policy")
+        self.max_message_bytes = int(self.config("max.message.bytes"))
+        self.uses_append_time = self.config("message.timestamp.type") == "LogAppendTime"
+        for partition in self.partitions:
+            self._configure_partition(partition)
+
+    def _configure_partition(self, partition: PartitionLog) -> None:
+        partition.segment_bytes = int(self.config("segment.bytes"))
+        partition.segment_ms = int(self.config("segment.ms"))
+
+    def config(self, name: str) -> str:
+        """Value of a configuration, its default when it is not set."""
+        return self.configs.get(name, DEFINITIONS[name].default)
+
+    def grow(self, partition_count: int) -> None:
+        """Add partitions up to the given count."""
+        for index in range(len(self.partitions), partition_count):
+            partition = PartitionLog(self._disk, f"{self.directory}/{index}")
+            self._configure_partition(partition)
+            self.partitions.append(partition)
+
+    def partition(self, index: int) -> PartitionLog | None:
+        """The log of a partition, None when the topic has no such partition."""
+        return self.partitions[index] if 0 <= index < len(self.partitions) else None
+
+    def snapshot(self) -> TopicSnapshot:
+        """What a checkpoint stores."""
+        return TopicSnapshot(self.name, self.id, self.configs, [partition.snapshot() for partition in self.partitions])
+
+    def close(self) -> None:
+        """Close all files."""
+        for partition in self.partitions:
+            partition.close()
+
+
+class Topics:
+    """All topics, by name and by id."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._by_name: dict[str, Topic] = {}
+        self._by_id: dict[bytes, Topic] = {}
+
+    def __iter__(self) -> Iterator[Topic]:
+        return iter(self._by_name.values())
+
+    def by_name(self, name: str) -> Topic | None:
+        """The topic of that name."""
+        return self._by_name.get(name)
+
+    def by_id(self, topic_id: bytes) -> Topic | None:
+        """The topic with that id."""
+        return self._by_id.get(topic_id)
+
+    def partition(self, name: str, index: int) -> PartitionLog | None:
+        """The log of a partition, None when there is no such topic or partition."""
+        topic = self._by_name.get(name)
+        return topic.partition(index) if topic else None
+
+    def add(self, snapshot: TopicSnapshot) -> Topic:
+        """Add a topic."""
+        topic = Topic(self._disk, snapshot)
+        self._by_name[topic.name] = self._by_id[topic.id] = topic
+        return topic
+
+    def remove(self, topic_id: bytes) -> Topic:
+        """Take a topic out; its files stay."""
+        topic = self._by_id.pop(topic_id)
+        del self._by_name[topic.name]
+        topic.close()
+        return topic

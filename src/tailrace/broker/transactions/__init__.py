@@ -1,0 +1,1 @@
+"""Transactions: state that follows from the journal's events, and the coordinator that decides."""
