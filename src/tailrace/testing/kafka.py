@@ -30,7 +30,8 @@ ONE_MACHINE = {
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
     "group.initial.rebalance.delay.ms": "0",
-    "group.min.session.timeout.ms": "1000",
+    # So that tests need not wait long for the group to give up on a member.
+    "group.min.session.timeout.ms": "500",
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "250",
     "log.cleaner.dedupe.buffer.size": "16777216",

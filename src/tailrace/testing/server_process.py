@@ -94,26 +94,11 @@ class ServerProcess(ABC):
 
     def kill(self) -> None:
         """End the server, and the processes it started, as a crash would."""
-        if self._process is None:
-            return
-        family = _descendants(self._process.pid)
-        self._process.kill()
-        self._process.wait()
-        self._process = None
-        for process in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        while not all(_has_ended(process) for process in family):
-            time.sleep(0.005)
+        self._end(signal.SIGKILL, None)
 
     def stop(self, timeout_s: float = 30) -> None:
         """End the server in its orderly way; one that takes longer than `timeout_s` is killed."""
-        if self._process is None:
-            return
-        self._process.send_signal(self.stop_signal)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout_s)
-        self.kill()
+        self._end(self.stop_signal, timeout_s)
 
     def restart(self) -> Self:
         """Start again, on the same port and data, whether it was stopped, killed or still runs."""
@@ -132,6 +117,23 @@ class ServerProcess(ABC):
         else:
             self.stop()
 
+    def _end(self, signum: signal.Signals, timeout_s: float | None) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        family = _descendants(process.pid)
+        process.send_signal(signum)
+        try:
+            process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        for left in family:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                left.kill()
+        while not all(_has_ended(left) for left in family):
+            time.sleep(0.005)
+
     def _wait_ready(self) -> None:
         assert self._process is not None
         deadline = time.monotonic() + self.start_timeout_s
@@ -142,7 +144,7 @@ class ServerProcess(ABC):
             if ready:
                 return
             if time.monotonic() > deadline:
-                waited = f"after {self.start_timeout_s:.0f} s"
+                waited = f"after {self.start_timeout_s:g} s"
                 raise RuntimeError(f"{self.name} does not serve port {self.port} {waited}:\n{self._last_lines()}")
             time.sleep(0.05)
 
