@@ -114,7 +114,7 @@ async def _supervise(plan: Plan) -> int:
     console = Console(highlight=False)
     begun = time.monotonic()
     console.print("starting the exchange …")
-    async with Supervisor(plan.data, show=lambda line: console.print(line, markup=False)) as supervisor:
+    async with Supervisor(plan.data, show=lambda line: console.print(line, markup=False, soft_wrap=True)) as supervisor:
         # All at once: importing is most of a start, and services wait for what they need by themselves.
         platform = asyncio.create_task(supervisor.start(plan.platform()))
         services = asyncio.create_task(supervisor.start(plan.services()))

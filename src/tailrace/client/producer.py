@@ -14,5 +14,5 @@ def producer(bootstrap_servers: str, **config: object) -> Producer:
 
 
 def dotted(config: dict[str, object]) -> dict[str, object]:
-    """Turn keyword names into Kafka's: `linger_ms` is `linger.ms`."""
-    return {name.replace("_", "."): value for name, value in config.items()}
+    """Turn keyword names into the client's: `linger_ms` is `linger.ms`, `error_cb` stays."""
+    return {name if name.endswith("_cb") else name.replace("_", "."): value for name, value in config.items()}
