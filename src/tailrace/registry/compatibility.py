@@ -156,9 +156,8 @@ class _Comparison:
 
     def branch(self, reader: Union, writer: Schema, path: str) -> Iterator[Incompatibility]:
         if not any(not self.compare(branch, writer, path) for branch in reader.branches):
-            yield Incompatibility(
-                "MISSING_UNION_BRANCH", path, f"reader union lacking writer type: {writer.kind.upper()}"
-            )
+            detail = f"reader union lacking writer type: {writer.kind.upper()}"
+            yield Incompatibility("MISSING_UNION_BRANCH", path or "/", detail)
 
     def field(self, reader: Field, writer: Record, path: str) -> Iterator[Incompatibility]:
         found = next((f for name in (reader.name, *reader.aliases) for f in writer.fields if f.name == name), None)

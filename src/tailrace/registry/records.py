@@ -36,14 +36,14 @@ class DeleteSubjectKey(msgspec.Struct, tag_field="keytype", tag="DELETE_SUBJECT"
     magic: int = 0
 
 
-class SchemaValue(msgspec.Struct, rename="camel", omit_defaults=True):
-    """One version of a subject."""
+class SchemaValue(msgspec.Struct, rename="camel", kw_only=True):
+    """One version of a subject; without a type it is Avro."""
 
     subject: str
     version: int
     id: int
+    schema_type: str | msgspec.UnsetType = msgspec.UNSET
     schema: str
-    schema_type: str = "AVRO"
     deleted: bool = False
 
 
@@ -72,18 +72,7 @@ KNOWN = {b'"SCHEMA"', b'"CONFIG"', b'"DELETE_SUBJECT"'}
 
 def encode(event: Event) -> tuple[bytes, bytes | None]:
     """Give the key and the value of the record that stands for an event."""
-    key: Key
-    value: msgspec.Struct | None
-    match event:
-        case SchemaStored():
-            key = SchemaKey(event.subject, event.version)
-            value = SchemaValue(event.subject, event.version, event.id, event.schema, event.schema_type, event.deleted)
-        case SchemaErased():
-            key, value = SchemaKey(event.subject, event.version), None
-        case SubjectDeleted():
-            key, value = DeleteSubjectKey(event.subject), DeleteSubjectValue(event.subject, event.version)
-        case LevelSet():
-            key, value = ConfigKey(event.subject), ConfigValue(event.level) if event.level else None
+    key, value = _record(event)
     return msgspec.json.encode(key), None if value is None else msgspec.json.encode(value)
 
 
@@ -98,13 +87,34 @@ def decode(key: bytes | None, value: bytes | None) -> Event | None:
         return None
 
 
+def _record(event: Event) -> tuple[Key, msgspec.Struct | None]:
+    match event:
+        case SchemaStored():
+            value = SchemaValue(
+                subject=event.subject,
+                version=event.version,
+                id=event.id,
+                schema_type=msgspec.UNSET if event.schema_type == "AVRO" else event.schema_type,
+                schema=event.schema,
+                deleted=event.deleted,
+            )
+            return SchemaKey(event.subject, event.version), value
+        case SchemaErased():
+            return SchemaKey(event.subject, event.version), None
+        case SubjectDeleted():
+            return DeleteSubjectKey(event.subject), DeleteSubjectValue(event.subject, event.version)
+        case LevelSet():
+            return ConfigKey(event.subject), ConfigValue(event.level) if event.level else None
+
+
 def _event(key: Key, value: bytes | None) -> Event | None:
     match key:
         case SchemaKey():
             if value is None:
                 return SchemaErased(key.subject, key.version)
             stored = _schema_value.decode(value)
-            return SchemaStored(key.subject, key.version, stored.id, stored.schema, stored.deleted, stored.schema_type)
+            kind = stored.schema_type or "AVRO"
+            return SchemaStored(key.subject, key.version, stored.id, stored.schema, stored.deleted, kind)
         case ConfigKey():
             return LevelSet(key.subject, None if value is None else _config_value.decode(value).compatibility_level)
         case DeleteSubjectKey() if value is not None:

@@ -112,11 +112,9 @@ Schema = Primitive | Array | Map | Union | Enum | Fixed | Record
 def parse(text: str) -> Schema:
     """Parse and validate a schema in Avro's JSON. Raises InvalidSchema."""
     try:
-        node = msgspec.json.decode(text)
+        return _Parser().schema(msgspec.json.decode(text), "", "/")
     except (msgspec.DecodeError, UnicodeError) as error:
         raise InvalidSchema(f"the schema is not JSON: {error}") from error
-    try:
-        return _Parser().schema(node, "", "/")
     except RecursionError as error:
         raise InvalidSchema("the schema is nested too deeply") from error
 
