@@ -10,7 +10,6 @@ from dataclasses import replace
 
 import pytest
 from confluent_kafka import TopicPartition
-from tailrace.testing.broker import BrokerProcess
 from websockets.asyncio.server import ServerConnection, serve
 
 from agio.contracts.events import ExchangeRate
@@ -21,6 +20,7 @@ from agio.rates.service import run
 from agio.settings import Settings
 from tailrace.client import consumer, ensure_topics
 from tailrace.registry.client import RegistryClient
+from tailrace.testing.broker import BrokerProcess
 from tailrace.testing.port import free_port
 from tailrace.testing.registry import RegistryProcess
 
