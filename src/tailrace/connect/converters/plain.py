@@ -55,7 +55,7 @@ class JsonConverter:
     keys = (Key("schemas.enable", "Schemas within the JSON; not supported.", one_of("false"), False),)
 
     def __init__(self, settings: Settings, registry: object, *, is_key: bool) -> None:
-        self._encoder = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
+        self._encoder = msgspec.json.Encoder(decimal_format="number")
 
     def decode(self, topic: str, data: bytes | None) -> tuple[Any, Schema | None]:
         """Give what the JSON says."""

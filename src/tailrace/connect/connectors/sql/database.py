@@ -47,10 +47,10 @@ class Database:
     def __str__(self) -> str:
         return self.url.render_as_string(hide_password=True)
 
-    def quote(self, table: str) -> str:
-        """Quote a name, a table's possibly `schema.table`, for use in `sa.text`."""
-        quote = self.engine.dialect.identifier_preparer.quote_identifier
-        return ".".join(quote(part) for part in table.split(".")).replace(":", r"\:")
+    def quote(self, name: str) -> str:
+        """Quote a name, a table's possibly `schema.table`, for use in `sa.text`; both databases quote as SQL does."""
+        parts = ('"' + part.replace('"', '""') + '"' for part in name.split("."))
+        return ".".join(parts).replace(":", r"\:")
 
     def rows(self, sql: str, parameters: Mapping[str, Any]) -> Sequence[sa.Row[Any]]:
         """Read rows, outside of any transaction; values are as the driver gives them."""
