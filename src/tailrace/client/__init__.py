@@ -5,6 +5,7 @@ are confluent-kafka's own objects, except for the transactional producer, whose 
 """
 
 from tailrace.client.admin import Topic, admin, ensure_topics, wait_for_broker, wait_for_topics
+from tailrace.client.catch_up import CatchUp
 from tailrace.client.consumer import consumer, consumer_group_lag, read_to_end
 from tailrace.client.errors import BrokerUnreachable, ProducerFenced, TransactionAborted
 from tailrace.client.producer import producer
@@ -13,6 +14,7 @@ from tailrace.client.transaction import TransactionalProducer
 
 __all__ = [
     "BrokerUnreachable",
+    "CatchUp",
     "ProducerFenced",
     "Record",
     "Topic",

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Iterator, Sequence
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
+from tailrace.client.catch_up import CatchUp
 from tailrace.client.config import CONSUMER, merged
 from tailrace.client.errors import BrokerUnreachable
 from tailrace.client.producer import dotted
@@ -17,24 +18,25 @@ def consumer(bootstrap_servers: str, group_id: str, **config: object) -> Consume
 
 
 def read_to_end(bootstrap_servers: str, topics: Sequence[str], timeout_s: float = 30.0) -> Iterator[Record]:
-    """Yield every committed record that the topics hold, in order within a partition, and stop at their end.
+    """Yield every committed record that the topics hold, in order within a partition, and stop at the end that they
+    have now.
 
     Raises BrokerUnreachable when nothing arrives for `timeout_s`, KafkaException on a broker's error.
     """
     reader = consumer(bootstrap_servers, "none", enable_partition_eof=True)
     try:
         partitions = _partitions(reader, bootstrap_servers, topics, timeout_s)
-        reader.assign([TopicPartition(t, p, OFFSET_BEGINNING) for t, p in partitions])
+        progress = CatchUp(reader, dict.fromkeys(partitions, 0), timeout_s)
+        reader.assign([TopicPartition(t, p, OFFSET_BEGINNING) for t, p in progress.behind])
         deadline = time.monotonic() + timeout_s
-        while partitions:
-            for message in consume(reader, 10_000, 0.1):
+        while progress.behind:
+            for record in consume(reader, 10_000, 0.1):
                 deadline = time.monotonic() + timeout_s
-                error = message.error()
+                progress.note(record)
+                error = record.error()
                 if error is None:
-                    yield message
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    partitions.discard((message.topic(), message.partition()))
-                elif not error.retriable() and error.code() != KafkaError._TRANSPORT:
+                    yield record
+                elif error.fatal():
                     raise KafkaException(error)
             if time.monotonic() > deadline:
                 raise BrokerUnreachable(bootstrap_servers, timeout_s)

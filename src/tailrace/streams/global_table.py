@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from tailrace.client import Record, consume, consumer
+from tailrace.client import CatchUp, Record, consume, consumer
 from tailrace.registry.errors import SerdeError
 from tailrace.streams.state.backend import Backend
 from tailrace.streams.state.table import TableStore
@@ -33,27 +33,25 @@ class GlobalTables:
         self._unwritten: dict[tuple[str, int], int] = {}
         self._written_at = time.monotonic()
         self._consumer: Consumer | None = None
-        self._behind = {(topic, p) for topic in self.tables for p in range(partitions[topic])}
-        if self._behind:
-            known = backend.offsets()
+        if self.tables:
+            starts = {(topic, p): 0 for topic in self.tables for p in range(partitions[topic])} | backend.offsets()
             self._consumer = consumer(bootstrap_servers, f"{topology.name}-global", enable_partition_eof=True)
-            self._consumer.assign([TopicPartition(*tp, known.get(tp, OFFSET_BEGINNING)) for tp in self._behind])
+            self._progress = CatchUp(self._consumer, starts)
+            self._consumer.assign([TopicPartition(*tp, start or OFFSET_BEGINNING) for tp, start in starts.items()])
 
     def catch_up(self, stopped: Callable[[], bool]) -> None:
         """Read to the ends that the topics have now, unless `stopped`."""
-        while self._behind and not stopped():
+        while self._consumer is not None and self._progress.behind and not stopped():
             self.update(0.1)
 
     def update(self, timeout_s: float = 0.0) -> None:
         """Fold what has arrived."""
         if self._consumer is None:
             return
-        for message in consume(self._consumer, 1000, timeout_s):
-            error = message.error()
-            if error is None:
-                self._apply(message)
-            elif error.code() == KafkaError._PARTITION_EOF:
-                self._behind.discard((message.topic(), message.partition()))
+        for record in consume(self._consumer, 1000, timeout_s):
+            if record.error() is None:
+                self._apply(record)
+            self._progress.note(record)
         if self._unwritten and time.monotonic() - self._written_at > WRITE_INTERVAL_S:
             self.write()
 

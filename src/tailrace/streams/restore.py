@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from tailrace.client import Record, consume, consumer
+from tailrace.client import CatchUp, Record, consume, consumer
 from tailrace.streams.task import Task
 
 log = structlog.get_logger("tailrace.streams")
@@ -23,21 +23,21 @@ def restore(
     The end is where the broker says so, not where the last record should be: transaction markers take offsets too.
     It stops early when `stopped`.
     """
-    waiting = {(topic, task.partition): offset for task in tasks.values() for topic, offset in task.folded.items()}
-    positions = dict(waiting)
-    if not waiting:
+    positions = {(topic, task.partition): offset for task in tasks.values() for topic, offset in task.folded.items()}
+    if not positions:
         return positions
     reader = consumer(bootstrap_servers, f"{application}-restore", enable_partition_eof=True, fetch_wait_max_ms=100)
     begun, count = time.monotonic(), 0
     told = begun
     try:
-        reader.assign([TopicPartition(*tp, offset or OFFSET_BEGINNING) for tp, offset in waiting.items()])
-        while waiting and not stopped():
-            messages = consume(reader, BATCH, 0.05)
-            count += _fold(messages, tasks, waiting, positions)
+        progress = CatchUp(reader, positions)
+        starts = {source: positions[source] for source in progress.behind}
+        reader.assign([TopicPartition(*source, start or OFFSET_BEGINNING) for source, start in starts.items()])
+        while progress.behind and not stopped():
+            count += _fold(consume(reader, BATCH, 0.05), tasks, progress, positions)
             if time.monotonic() - told > PROGRESS_INTERVAL_S:
                 told = time.monotonic()
-                log.info("restoring", application=application, records=count, partitions_left=len(waiting))
+                log.info("restoring", application=application, records=count, partitions_left=len(progress.behind))
     finally:
         _close(reader)
     for task in tasks.values():
@@ -49,21 +49,21 @@ def restore(
 
 
 def _fold(
-    messages: list[Record],
+    records: list[Record],
     tasks: Mapping[int, Task],
-    waiting: dict[tuple[str, int], int],
+    progress: CatchUp,
     positions: dict[tuple[str, int], int],
 ) -> int:
     runs: dict[tuple[str, int], list[Record]] = {}
-    for message in messages:
-        source = (message.topic(), message.partition())
-        error = message.error()
+    for record in records:
+        source = (record.topic(), record.partition())
+        progress.note(record)
+        error = record.error()
         if error is None:
-            runs.setdefault(source, []).append(message)
+            runs.setdefault(source, []).append(record)
         elif error.code() == KafkaError._PARTITION_EOF:
-            waiting.pop(source, None)
-            positions[source] = max(positions[source], message.offset())
-        elif not error.retriable() and error.code() != KafkaError._TRANSPORT:
+            positions[source] = max(positions[source], record.offset())
+        elif error.fatal():
             raise KafkaException(error)
     for (topic, partition), run in runs.items():
         tasks[partition].restore(topic, run)

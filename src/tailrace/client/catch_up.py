@@ -1,0 +1,33 @@
+"""Catching up: when has a reader seen all that its partitions held when it began?"""
+
+from collections.abc import Mapping
+
+from confluent_kafka import Consumer, KafkaError, TopicPartition
+
+from tailrace.client.record import Record
+
+
+class CatchUp:
+    """The partitions that a reader is still `behind` in, by topic and partition; `note` each record it gives.
+
+    A partition is done at the end that it had at the start, or at the end that the client reports, which it does only
+    when nothing more comes: the one is never reached when transaction markers stand last, the other not while others
+    keep writing. `starts`: the first offset that the reader, with `enable.partition.eof`, reads of each partition.
+    """
+
+    def __init__(self, reader: Consumer, starts: Mapping[tuple[str, int], int], timeout_s: float = 30.0) -> None:
+        self._ends = {
+            partition: reader.get_watermark_offsets(TopicPartition(*partition), timeout=timeout_s)[1]
+            for partition in starts
+        }
+        self.behind = {partition for partition, start in starts.items() if start < self._ends[partition]}
+
+    def note(self, record: Record) -> None:
+        """Take a record, or the end of a partition, into account."""
+        if not self.behind:
+            return
+        error = record.error()
+        partition = (record.topic(), record.partition())
+        is_last = error is None and record.offset() + 1 >= self._ends.get(partition, 0)
+        if is_last or (error is not None and error.code() == KafkaError._PARTITION_EOF):
+            self.behind.discard(partition)
