@@ -11,6 +11,11 @@ from tailrace.wire.encoding import Parts
 if TYPE_CHECKING:
     from tailrace.broker.broker import Broker
 
+
+class CloseConnection(Exception):
+    """Raised by a handler that must not answer; the connection is closed and the reason logged."""
+
+
 Response = Mapping[str, Any]
 """A response with the field names of `kio`; see `tailrace.wire.encoding`."""
 

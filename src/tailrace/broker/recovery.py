@@ -18,7 +18,7 @@ from tailrace.broker.checkpoint import Checkpoint
 from tailrace.broker.config import Flush
 from tailrace.broker.disk import Disk
 from tailrace.broker.events import TopicDeleted
-from tailrace.broker.log.journal import Frame, decode_frames, journal_files
+from tailrace.broker.log.journal import Frame, journal_files, read_frames
 
 log = structlog.get_logger()
 
@@ -62,7 +62,10 @@ def _frames(disk: Disk, next_frame: int) -> list[Frame]:
                 f"{disk.root / name} begins with frame {first_frame:,}, expected {next_frame:,}; a file of the journal "
                 "is missing or damaged, restore the data directory from a copy"
             )
-        frames += decode_frames(disk.read(name) or b"", first_frame)
+        file = disk.open(name)
+        file.sync()  # what is applied now must still be there after the next crash
+        frames += read_frames(file, first_frame)
+        file.close()
         next_frame = frames[-1].number + 1 if frames else next_frame
     return frames
 

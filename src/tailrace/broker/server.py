@@ -17,7 +17,7 @@ from typing import cast
 import structlog
 
 from tailrace.broker.broker import Broker
-from tailrace.broker.call import Call, Reply
+from tailrace.broker.call import Call, CloseConnection, Reply
 from tailrace.broker.dispatch import APIS, Api, unsupported_version_response
 from tailrace.wire.encoding import Parts
 from tailrace.wire.framing import FrameBuffer, FrameError
@@ -129,8 +129,8 @@ class Connection(asyncio.Protocol):
         )
         try:
             result = api.handle(request, call)
-        except Exception:
-            self._fail(api)
+        except Exception as error:
+            self._fail(api, error)
             return
         if inspect.isawaitable(result):
             task = asyncio.ensure_future(self._finish(api, call, slot, result))
@@ -151,8 +151,8 @@ class Connection(asyncio.Protocol):
     async def _finish(self, api: Api, call: Call, slot: Slot, result: Awaitable[Reply]) -> None:
         try:
             reply = await result
-        except Exception:
-            self._fail(api)
+        except Exception as error:
+            self._fail(api, error)
             return
         self._complete(api, call, slot, reply)
         self._balance()
@@ -190,7 +190,10 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _fail(self, api: Api) -> None:
-        log.exception("a request failed, its connection is closed", api=api.name, client=self._host)
+    def _fail(self, api: Api, error: Exception) -> None:
+        if isinstance(error, CloseConnection):
+            self._refuse(str(error))
+            return
+        log.error("a request failed, its connection is closed", api=api.name, client=self._host, exc_info=error)
         if self._transport is not None:
             self._transport.abort()

@@ -6,14 +6,10 @@ from typing import Any
 
 from kio.schema.errors import ErrorCode
 
-from tailrace.broker.call import Call, Response
+from tailrace.broker.call import Call, CloseConnection, Response
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 
 FENCED_SINCE = 2
-
-
-class OutdatedConnection(Exception):
-    """The client has a newer connection; whatever arrives on this one has been sent again there."""
 
 
 def downgrade(error: ErrorCode, version: int, fenced_since: int) -> ErrorCode:
@@ -23,10 +19,10 @@ def downgrade(error: ErrorCode, version: int, fenced_since: int) -> ErrorCode:
 
 
 def handle(request: Any, call: Call) -> Response:
-    """Commit or abort a transaction. Raises OutdatedConnection, which closes the connection."""
+    """Commit or abort a transaction; on an outdated connection do neither."""
     coordinator = call.broker.transactions
     if coordinator.is_outdated(request.transactional_id, call.connection):
-        raise OutdatedConnection(f"EndTxn of {request.transactional_id!r} came on an outdated connection")
+        raise CloseConnection(f"EndTxn of {request.transactional_id!r} came on an outdated connection")
     producer = ProducerIdentity(request.producer_id, request.producer_epoch)
     error = coordinator.end(request.transactional_id, producer, call.connection, committed=request.committed)
     return {"error_code": downgrade(error, call.api_version, FENCED_SINCE)}

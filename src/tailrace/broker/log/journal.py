@@ -25,7 +25,8 @@ from tailrace.broker.events import AnyEvent
 
 FRAME_HEADER = struct.Struct(">IIQI")
 CRC_START = 8
-RESERVED_BYTES = 32 << 20
+RESERVED_BYTES = 64 << 20
+READ_BYTES = 1 << 20
 
 _encode_index = msgspec.msgpack.Encoder().encode
 _decode_index = msgspec.msgpack.Decoder(tuple[list[tuple[bytes, int, int]], list[AnyEvent]]).decode
@@ -56,8 +57,8 @@ def encode_frame(frame: Frame) -> bytes:
     return b"".join((struct.pack(">II", len(body), crc32c(body, crc32c(tail))), tail, body))
 
 
-def decode_frames(data: bytes, first_number: int) -> Iterator[Frame]:
-    """The frames from `first_number` on, up to the first that is not intact."""
+def decode_frames(data: bytes, first_number: int) -> Iterator[tuple[Frame, int]]:
+    """The frames from `first_number` on, each with the position after it, up to the first that is not intact."""
     view = memoryview(data)
     position, number = 0, first_number
     while position + FRAME_HEADER.size <= len(view):
@@ -68,8 +69,37 @@ def decode_frames(data: bytes, first_number: int) -> Iterator[Frame]:
             return
         if crc32c(view[position + CRC_START : end]) != crc:
             return
-        yield _decode_frame(number, view[start:end], index_bytes)
+        yield _decode_frame(number, view[start:end], index_bytes), end
         position, number = end, number + 1
+
+
+def read_frames(file: File, first_number: int) -> Iterator[Frame]:
+    """The frames of a file, up to the first that is not intact; what was reserved but not written is not read."""
+    position, number = 0, first_number
+    file_bytes = file.size()
+    read_bytes = READ_BYTES
+    while True:
+        data = file.read(read_bytes, position)
+        used = 0
+        for frame, end in decode_frames(data, number):
+            yield frame
+            used, number = end, number + 1
+        position += used
+        if used == 0:
+            needed = _announced_bytes(data)
+            if not read_bytes < needed <= file_bytes - position:
+                return
+            read_bytes = needed
+        else:
+            read_bytes = READ_BYTES
+
+
+def _announced_bytes(data: bytes) -> int:
+    """Bytes of the frame at the start of `data`, as its header says, right or wrong."""
+    if len(data) < FRAME_HEADER.size:
+        return 0
+    body_bytes: int = FRAME_HEADER.unpack_from(data)[0]
+    return FRAME_HEADER.size + body_bytes
 
 
 def _decode_frame(number: int, body: memoryview, index_bytes: int) -> Frame:
@@ -90,6 +120,7 @@ class JournalFile:
         self.first_frame = first_number
         self.size = 0
         self._file: File = disk.open(self.name)
+        self._file.truncate(0)  # what a crash left of a first write must not be taken for a frame later
         self._file.reserve(RESERVED_BYTES)
         self._file.sync()
         disk.sync_directory(self.name)

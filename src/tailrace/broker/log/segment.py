@@ -16,6 +16,10 @@ SCAN_BYTES = 1 << 16
 _opening = Lock()
 
 
+class CorruptSegment(Exception):
+    """A segment is not what the checkpoint says."""
+
+
 class Segment:
     """A file of batches with its index."""
 
@@ -79,7 +83,15 @@ class Segment:
         return Place(offset, end)
 
     def load(self, size: int) -> None:
-        """Take over what is on disk up to byte `size`, with its index file or one made from the batches."""
+        """Take over what is on disk up to byte `size`, with its index file or one made from the batches.
+
+        Raises CorruptSegment when the file is shorter.
+        """
+        if self.file.size() < size:
+            raise CorruptSegment(
+                f"{self.file.path} has {self.file.size():,} bytes, expected at least the {size:,} of the checkpoint; "
+                "restore the data directory from a copy"
+            )
         stored = self._disk.read(self.index_name) or b""
         if not self.index.load(stored, size) or (not stored and size > self.index.interval_bytes):
             self.rebuild_index(size)
