@@ -75,10 +75,14 @@ def append(log: list[Read[T]], topic: str, partition: int, key: str, value: T, g
 
 
 class Exchange:
-    """A service as it should be: asks at random, decides by the rules, and writes everything down."""
+    """A service as it should be: asks at random, decides by the rules, and writes everything down.
 
-    def __init__(self, seed: int, partitions: int = 2, accounts: int = 4) -> None:
+    `gaps`: offsets are left out now and then, as markers of transactions do.
+    """
+
+    def __init__(self, seed: int, partitions: int = 2, accounts: int = 4, gaps: bool = True) -> None:
         self.random = Random(seed)
+        self.gaps = [1, 1, 1, 2] if gaps else [1]
         self.records = Records([Partition() for _ in range(partitions)])
         self.now_ms = START_MS
         self.ledgers: dict[str, Ledger] = {}
@@ -107,7 +111,7 @@ class Exchange:
     def ask(self, key: str, request: TransactionRequest) -> Outcome | None:
         """Do all that follows from a request."""
         partition = self.records.partitions[self.partition_of(key)]
-        gap = self.random.choice([1, 1, 1, 2])
+        gap = self.random.choice(self.gaps)
         entry = append(partition.requests, "transaction-requests", self.partition_of(key), key, request, gap)
         reference = RequestReference(entry.topic, entry.partition, entry.offset)
         asked = self.asked.setdefault(key, {})
