@@ -8,6 +8,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from agio.audit.cli import audit
+
 app = typer.Typer(
     help="A currency exchange made of small services that meet only in Kafka topics.",
     no_args_is_help=True,
@@ -114,6 +116,9 @@ def setup(
     from agio.setup import set_up
 
     _exit_on_trouble(lambda: set_up(bootstrap_servers, schema_registry))
+
+
+app.command()(audit)
 
 
 def _exit_on_trouble(call: Callable[[], object]) -> None:
