@@ -1,5 +1,6 @@
 """The command `tailrace registry`."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -16,10 +17,19 @@ def registry(
     wait: Annotated[float, typer.Option(help="How long to wait for a broker, in seconds.")] = 30.0,
 ) -> None:
     """Run a schema registry that keeps its schemas in Kafka."""
+    import logging
+
     from tailrace.client import BrokerUnreachable
     from tailrace.registry.log import SchemaLog
     from tailrace.registry.server import listen, serve
 
+    # Plain logging: structlog would add a quarter of a second to the start.
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s [%(levelname)s] %(name)s: %(message)s")
+    logging.getLogger("tailrace.registry").setLevel(logging.INFO)
+    # To be fenced by another registry is normal here, and a broker that is away is told by what fails.
+    logging.getLogger("librdkafka").disabled = True
+    for stop in signal.SIGTERM, signal.SIGINT:
+        signal.signal(stop, lambda *_: sys.exit(0))
     try:
         server = listen(host, port)
     except OSError as error:

@@ -36,6 +36,8 @@ TOPIC_CONFIG = {"cleanup.policy": "compact"}
 FENCED_BACKOFF_S = 0.2
 POLL_S = 0.2
 BATCH_MAX = 500
+# The end of the topic is reported when a fetch finds nothing more, so nobody waits longer than this to catch up.
+FETCH_WAIT_MS = 100
 
 
 class SchemaLog:
@@ -66,7 +68,9 @@ class SchemaLog:
         """
         wait_for_broker(self._bootstrap_servers, wait_s)
         ensure_topics(self._bootstrap_servers, [Topic(self._partition.topic, 1, TOPIC_CONFIG)], wait_s)
-        self._consumer = consumer(self._bootstrap_servers, self._partition.topic, enable_partition_eof=True)
+        self._consumer = consumer(
+            self._bootstrap_servers, self._partition.topic, enable_partition_eof=True, fetch_wait_max_ms=FETCH_WAIT_MS
+        )
         self._consumer.assign([self._partition])
         self._asker = consumer(self._bootstrap_servers, self._partition.topic)
         self._reader.start()

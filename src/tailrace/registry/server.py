@@ -1,15 +1,15 @@
 """The registry as a process: a socket, the log, and the application between them."""
 
+import logging
 import socket
 from pathlib import Path
 
-import structlog
 import uvicorn
 
 from tailrace.registry.app import application
 from tailrace.registry.log import SchemaLog
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 1
 
@@ -28,8 +28,10 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(server: socket.socket, schemas: SchemaLog, address_file: Path | None = None) -> None:
-    """Serve a started log until SIGTERM or SIGINT. `address_file` gets host:port once connections are accepted."""
-    server.listen(128)
+    """Serve a started log until SIGTERM or SIGINT, which then also reach the handlers installed before.
+
+    `address_file` gets host:port once connections are accepted.
+    """
     config = uvicorn.Config(
         application(schemas),
         lifespan="off",
@@ -39,15 +41,29 @@ def serve(server: socket.socket, schemas: SchemaLog, address_file: Path | None =
         log_config=None,
         timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
-    host, port = server.getsockname()[:2]
-    if address_file is not None:
-        _write_address(address_file, f"{host}:{port}")
-    log.info("schema registry serves", address=f"{host}:{port}")
-    uvicorn.Server(config).run(sockets=[server])
-    log.info("schema registry stopped")
+    _Server(config, address_file).run(sockets=[server])
 
 
-def _write_address(path: Path, address: str) -> None:
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, address_file: Path | None) -> None:
+        super().__init__(config)
+        self._address_file = address_file
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        assert sockets is not None
+        host, port = sockets[0].getsockname()[:2]
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if self._address_file is not None:
+            _write(self._address_file, address)
+        log.info("the schema registry serves http://%s", address)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        log.info("the schema registry stopped")
+
+
+def _write(path: Path, text: str) -> None:
     temporary = path.with_name(path.name + ".new")
-    temporary.write_text(address)
+    temporary.write_text(text)
     temporary.replace(path)
