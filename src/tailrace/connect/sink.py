@@ -44,7 +44,10 @@ class SinkRunner:
         self._dead_letters: DeadLetters | None = None
         if topic := self._settings["errors.deadletterqueue.topic.name"]:
             self._dead_letters = DeadLetters(bootstrap_servers, topic, config.name, task_id)
-        self._intake = Intake(bootstrap_servers, f"connect-{config.name}", overrides(config, "consumer"))
+        # A static member (KIP-345): a task that was killed gets its partitions back at once when it is started again,
+        # instead of after the session timeout, and what may be left of it is fenced.
+        place = {"group.instance.id": f"connect-{self._task_name}"}
+        self._intake = Intake(bootstrap_servers, f"connect-{config.name}", place | overrides(config, "consumer"))
 
     @property
     def trace(self) -> str | None:

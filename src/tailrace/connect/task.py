@@ -1,5 +1,6 @@
 """Keeps one task running: a thread, restarts with growing pauses, and a state that others can look at."""
 
+import time
 import traceback
 from collections.abc import Callable
 from threading import Event, Thread
@@ -7,12 +8,11 @@ from typing import Any, Protocol
 
 import structlog
 
-from tailrace.client import ProducerFenced
-
 log = structlog.get_logger(__name__)
 
 FIRST_PAUSE_S = 0.5
-PAUSE_S_MAX = 60.0
+PAUSE_S_MAX = 30.0
+HEALTHY_S = 60.0
 
 
 class Runner(Protocol):
@@ -30,7 +30,8 @@ class TaskThread:
     """A task in a thread of its own.
 
     States are Kafka Connect's: UNASSIGNED before the start, RUNNING (with a trace while it waits for its system),
-    FAILED while it waits to be restarted. A task that was fenced stays FAILED: another worker has it now.
+    FAILED while it waits to be restarted. Also a task that was fenced is restarted: it cannot know whether another
+    worker has its place, or the cluster took it for dead; where two workers contend, the pauses grow.
     """
 
     def __init__(self, name: str, make_runner: Callable[[], Runner]) -> None:
@@ -63,17 +64,16 @@ class TaskThread:
     def _run(self, stop: Event) -> None:
         pause_s = FIRST_PAUSE_S
         while not stop.is_set():
+            began_at = time.monotonic()
             try:
                 self._runner = self._make_runner()
                 self._state, self._trace = "RUNNING", None
                 self._runner.run(stop)
             except Exception as error:
-                self._state, self._trace = "FAILED", traceback.format_exc()
-                self._runner = None
-                if isinstance(error, ProducerFenced):
-                    log.error("task fenced", task=self.name, reason=str(error))
-                    return
-                log.error("task failed", task=self.name, reason=f"{error}" or repr(error), again_in_s=pause_s)
+                if time.monotonic() - began_at > HEALTHY_S:
+                    pause_s = FIRST_PAUSE_S
+                self._state, self._trace, self._runner = "FAILED", traceback.format_exc(), None
+                log.error("task failed", task=self.name, reason=str(error) or repr(error), again_in_s=pause_s)
                 stop.wait(pause_s)
                 pause_s = min(2 * pause_s, PAUSE_S_MAX)
         self._state = "UNASSIGNED"

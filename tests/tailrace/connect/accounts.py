@@ -1,14 +1,21 @@
 """The account database that the connectors' tests read and write, and a worker in this process."""
 
+import json
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 import sqlalchemy as sa
 
 from tailrace.connect.worker import Worker
+
+REPOSITORY = Path(__file__).parents[3]
 
 REQUESTS = """{"type": "record", "name": "AccountRequest", "fields": [
     {"name": "account_id", "type": "string"},
@@ -88,3 +95,12 @@ def eventually(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
         assert time.monotonic() < deadline, f"not within {timeout_s} s: {value!r}"
         time.sleep(0.02)
     return value
+
+
+def run_until_killed(point: str, broker: Any, config: Mapping[str, str]) -> None:
+    """Run a worker in a process of its own that kills itself at the point."""
+    command = [sys.executable, "-m", "tests.tailrace.connect.crashing_worker"]
+    ended = subprocess.run(
+        [*command, point, broker.bootstrap_servers, json.dumps(config)], cwd=REPOSITORY, timeout=60, check=False
+    )
+    assert ended.returncode == -signal.SIGKILL

@@ -2,10 +2,14 @@
 
 from typing import Any
 
-from tests.tailrace.connect.accounts import REQUESTS, AccountDatabase, eventually, running
+import pytest
+from confluent_kafka import Message
+from structlog.testing import capture_logs
+from tests.tailrace.connect.accounts import REQUESTS, AccountDatabase, eventually, run_until_killed, running
 
-from tailrace.client import producer
+from tailrace.client import producer, read_to_end
 from tailrace.registry.serde import AvroSerde
+from tailrace.testing.postgres import PostgresServer
 from tailrace.testing.registry import LocalRegistry
 
 
@@ -46,6 +50,13 @@ class Requests:
         assert self._producer.flush(10) == 0
 
 
+ROWS = "SELECT count(*), count(DISTINCT account_id) FROM accounts"
+
+
+def dead_letters(broker: Any, topic: str) -> list[Message]:
+    return list(read_to_end(broker.bootstrap_servers, [topic]))
+
+
 def test_requests_become_rows(broker: Any, registry: LocalRegistry, database: AccountDatabase, make_topic: Any) -> None:
     """Every request is a row, a later one with the same key changes it."""
     requests = Requests(broker, registry, make_topic("requests"))
@@ -55,4 +66,108 @@ def test_requests_become_rows(broker: Any, registry: LocalRegistry, database: Ac
     requests.flush()
     with running(broker, registry, sink_config(requests.topic, requests.topic, database)):
         eventually(lambda: database.rows("SELECT name FROM accounts WHERE account_id = 'a7'") == [("Seven",)])
-        assert database.rows("SELECT count(*), count(DISTINCT account_id) FROM accounts") == [(100, 100)]
+        eventually(lambda: database.rows(ROWS) == [(100, 100)])
+
+
+def test_tasks_share_the_partitions(
+    broker: Any, registry: LocalRegistry, database: AccountDatabase, make_topic: Any
+) -> None:
+    """Also while they come and go: the second worker goes on where both were."""
+    requests = Requests(broker, registry, make_topic("requests"))
+    config = sink_config(requests.topic, requests.topic, database, **{"tasks.max": "2"})
+    for round_ in range(2):
+        with running(broker, registry, config) as worker:
+            for number in range(round_ * 50, round_ * 50 + 50):
+                requests.send(number)
+            requests.flush()
+            eventually(lambda done=round_ * 50 + 50: database.rows(ROWS) == [(done, done)])
+            assert [task["state"] for task in worker.connector_status(requests.topic)["tasks"]] == ["RUNNING"] * 2
+
+
+def test_a_crash_before_the_offsets_are_committed_leaves_no_duplicates(
+    broker: Any, registry: LocalRegistry, database: AccountDatabase, make_topic: Any
+) -> None:
+    """What was written comes again, and changes nothing: not even the time of the last change."""
+    requests = Requests(broker, registry, make_topic("requests", 1))
+    json_config = sink_config(requests.topic, requests.topic, database, **{"value.converter": "JsonConverter"})
+    for number in range(20):
+        requests.send_bytes("", b'{"account_id": "a%d", "username": "u%d"}' % (number, number))
+    requests.flush()
+    run_until_killed("before-offsets", broker, json_config)
+    everything = "SELECT * FROM accounts ORDER BY id"
+    before = database.rows(everything)
+    assert before
+    requests.send_bytes("", b'{"account_id": "last", "username": "last"}')
+    requests.flush()
+    with running(broker, registry, json_config):
+        eventually(lambda: database.rows(ROWS) == [(21, 21)])
+    assert database.rows(everything)[: len(before)] == before
+
+
+def test_what_cannot_be_used_becomes_a_dead_letter(
+    broker: Any, registry: LocalRegistry, database: AccountDatabase, make_topic: Any
+) -> None:
+    """Bytes that are no Avro, and a user name that is taken: as they came, with the reason; the rest is written."""
+    requests = Requests(broker, registry, make_topic("requests", 1))
+    requests.send(1)
+    requests.send_bytes("poison", b"no avro", [("trace", b"1")])
+    requests.send(2, username="u1")
+    requests.send_bytes("tombstone", None)
+    requests.send(3)
+    requests.flush()
+    tolerance = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": f"{requests.topic}-dead"}
+    with running(broker, registry, sink_config(requests.topic, requests.topic, database, **tolerance)):
+        eventually(lambda: database.rows(ROWS) == [(2, 2)])
+        letters = eventually(lambda: len(found := dead_letters(broker, f"{requests.topic}-dead")) == 3 and found)
+    assert [(letter.key(), letter.headers()[-9:][5][1]) for letter in letters] == [
+        (b"poison", b"VALUE_CONVERTER"),
+        (b"tombstone", b"TASK_PUT"),
+        (b"a2", b"TASK_PUT"),
+    ]
+    headers = dict(letters[0].headers())
+    assert (letters[0].value(), headers["trace"]) == (b"no avro", b"1")
+    assert headers["__connect.errors.topic"].decode() == requests.topic
+    assert (headers["__connect.errors.partition"], headers["__connect.errors.offset"]) == (b"0", b"1")
+    assert headers["__connect.errors.exception.message"].endswith(
+        b"not Avro of a schema registry: starts with 6e6f206176"
+    )
+    assert letters[1].value() is None
+
+
+def test_without_tolerance_a_bad_record_stops_the_task(
+    broker: Any, registry: LocalRegistry, database: AccountDatabase, make_topic: Any
+) -> None:
+    """The state says why, and what to do."""
+    requests = Requests(broker, registry, make_topic("requests", 1))
+    requests.send_bytes("poison", b"no avro")
+    requests.flush()
+    with running(broker, registry, sink_config("stops", requests.topic, database)) as worker:
+        (task,) = eventually(lambda: (tasks := worker.status()["stops"]["tasks"])[0]["state"] == "FAILED" and tasks)
+    assert f"{requests.topic}[0]@0 cannot be used (VALUE_CONVERTER)" in task["trace"]
+    assert "set errors.tolerance=all" in task["trace"]
+
+
+@pytest.mark.postgres
+def test_a_database_that_restarts_is_waited_for(broker: Any, registry: LocalRegistry, make_topic: Any) -> None:
+    """It is told once, and everything is written in the end."""
+    requests = Requests(broker, registry, make_topic("requests"))
+    with PostgresServer() as server, capture_logs() as lines:
+        database = AccountDatabase(server.url)
+        config = sink_config("patient", requests.topic, database)
+        requests.send(1)
+        requests.flush()
+        with running(broker, registry, config) as worker:
+            eventually(lambda: database.rows(ROWS) == [(1, 1)])
+            server.kill()
+            for number in range(2, 50):
+                requests.send(number)
+            requests.flush()
+            (task,) = eventually(lambda: (t := worker.status()["patient"]["tasks"])[0].get("trace") and t)
+            assert task["state"] == "RUNNING"
+            database.engine.dispose()
+            server.start()
+            eventually(lambda: database.rows(ROWS) == [(49, 49)])
+            eventually(lambda: "trace" not in worker.status()["patient"]["tasks"][0])
+        database.engine.dispose()
+    told = [line["event"] for line in lines if line["log_level"] == "warning"]
+    assert told == ["waiting", "goes on"]

@@ -1,12 +1,18 @@
 """From tables into topics."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.tailrace.connect.accounts import AccountDatabase, eventually, running
+import pytest
+from structlog.testing import capture_logs
+from tests.tailrace.connect.accounts import AccountDatabase, eventually, run_until_killed, running
 
-from tailrace.client import read_to_end
+from tailrace.client import Topic, ensure_topics, producer, read_to_end
+from tailrace.connect.timestamps import to_datetime, to_millis
 from tailrace.registry.serde import AvroSerde
+from tailrace.testing.broker import BrokerProcess
+from tailrace.testing.postgres import PostgresServer
 from tailrace.testing.registry import LocalRegistry
 
 CONTRACT = """{"type": "record", "name": "Account", "fields": [
@@ -54,6 +60,28 @@ def published(broker: Any, registry: LocalRegistry, topic: str) -> list[dict[str
     return [serde.decode(m.value()) | {"key": (m.key() or b"").decode()} for m in messages]
 
 
+def keys_of(broker: Any, topic: str) -> list[str]:
+    """Keys of the committed records so far."""
+    try:
+        return [(m.key() or b"").decode() for m in read_to_end(broker.bootstrap_servers, [topic])]
+    except LookupError:
+        return []
+
+
+def murmur2(data: bytes) -> int:
+    """Kafka's hash of keys, written down from its description."""
+    mask, m = 0xFFFFFFFF, 0x5BD1E995
+    h = (0x9747B28C ^ len(data)) & mask
+    whole = len(data) - len(data) % 4
+    for at in range(0, whole, 4):
+        k = int.from_bytes(data[at : at + 4], "little") * m & mask
+        h = (h * m & mask) ^ ((k ^ k >> 24) * m & mask)
+    if rest := data[whole:]:
+        h = (h ^ int.from_bytes(rest, "little")) * m & mask
+    h = (h ^ h >> 13) * m & mask
+    return h ^ h >> 15
+
+
 def test_rows_become_records_under_the_contract(
     broker: Any, registry: LocalRegistry, database: AccountDatabase, unique: Callable[[str], str]
 ) -> None:
@@ -66,7 +94,138 @@ def test_rows_become_records_under_the_contract(
         eventually(lambda: len(published(broker, registry, topic)) == 3)
         database.execute("UPDATE accounts SET status = 'closed' WHERE account_id = 'a2'")
         records = eventually(lambda: (r := published(broker, registry, topic)) and len(r) == 4 and r)
-    assert records[-1]["key"] == records[-1]["account_id"] or True
     changed = [record for record in records if record["status"] == "closed"]
     assert [record["key"] for record in changed] == ["a2"]
     assert all(set(r) == {"account_id", "username", "status", "updated_at", "key"} for r in records)
+
+
+def test_offsets_are_stored_in_kafka_connects_format(
+    broker: Any, registry: LocalRegistry, database: AccountDatabase, unique: Callable[[str], str]
+) -> None:
+    name, offsets = unique("source"), unique("offsets")
+    insert(database, 1, 2)
+    with running(broker, registry, source_config(name, database), offsets=offsets):
+        (stored,) = eventually(lambda: list(read_to_end(broker.bootstrap_servers, [offsets])))
+    (at,) = database.rows("SELECT updated_at FROM accounts WHERE id = 2")[0]
+    millis = to_millis(to_datetime(at))
+    assert json.loads(stored.key()) == [name, {"protocol": "1", "table": "accounts"}]
+    offset = json.loads(stored.value())
+    assert (offset["incrementing"], offset["timestamp"], offset["timestamp_nanos"] // 10**6) == (
+        2,
+        millis,
+        millis % 1000,
+    )
+
+
+def test_without_a_contract_one_is_derived_from_the_table(
+    broker: Any, registry: LocalRegistry, database: AccountDatabase, unique: Callable[[str], str]
+) -> None:
+    name = unique("source")
+    insert(database, 1)
+    rename = {
+        "transforms": "rename",
+        "transforms.rename.type": "ReplaceField$Value",
+        "transforms.rename.include": "account_id,updated_at",
+        "transforms.rename.renames": "account_id:id",
+    }
+    config = {k: v for k, v in source_config(name, database).items() if not k.startswith("transforms")} | rename
+    with running(broker, registry, config):
+        (record,) = eventually(lambda: published(broker, registry, f"{name}-accounts"))
+    assert (set(record), record["id"], record["key"]) == ({"id", "updated_at", "key"}, "a1", "")
+    schema = json.loads(registry.latest(f"{name}-accounts-value").schema)
+    assert [field["name"] for field in schema["fields"]] == ["id", "updated_at"]
+
+
+@pytest.mark.parametrize("point", ["before-commit", "after-commit"])
+def test_a_crash_around_the_commit_neither_loses_nor_repeats(
+    broker: Any, registry: LocalRegistry, database: AccountDatabase, unique: Callable[[str], str], point: str
+) -> None:
+    """What readers of committed records see is every row, once."""
+    name = unique("source")
+    config = source_config(name, database, **{"value.converter": "JsonConverter", "batch.max.rows": "4"})
+    insert(database, *range(10))
+    run_until_killed(point, broker, config)
+    insert(database, 10)
+    with running(broker, registry, config):
+        keys = eventually(lambda: len(found := keys_of(broker, f"{name}-accounts")) >= 11 and found)
+    assert sorted(keys) == sorted(f"a{number}" for number in range(11))
+
+
+def test_a_missing_topic_is_said(
+    broker: Any, registry: LocalRegistry, database: AccountDatabase, unique: Callable[[str], str]
+) -> None:
+    name = unique("source")
+    insert(database, 1)
+    config = source_config(name, database)
+    del config["topic.creation.default.partitions"]
+    with running(broker, registry, config) as worker:
+        (task,) = eventually(lambda: (t := worker.status()[name]["tasks"])[0]["state"] == "FAILED" and t)
+    assert f"topic {name}-accounts does not exist; create it, or set topic.creation.default.partitions" in task["trace"]
+
+
+def test_the_same_key_meets_in_the_partition_that_java_would_choose(
+    broker: Any, registry: LocalRegistry, database: AccountDatabase, unique: Callable[[str], str]
+) -> None:
+    """Known values of murmur2, masked and by three partitions."""
+    name = unique("source")
+    insert(database, 21, 7)
+    with running(broker, registry, source_config(name, database)):
+        eventually(lambda: len(published(broker, registry, f"{name}-accounts")) == 2)
+    found = {m.key(): m.partition() for m in read_to_end(broker.bootstrap_servers, [f"{name}-accounts"])}
+    assert found == {key: (murmur2(key) & 0x7FFFFFFF) % 3 for key in (b"a21", b"a7")}
+
+
+@pytest.mark.postgres
+def test_a_database_that_restarts_is_waited_for(
+    broker: Any, registry: LocalRegistry, unique: Callable[[str], str]
+) -> None:
+    """Nothing is lost or repeated, and it is told once."""
+    name = unique("source")
+    topic = f"{name}-accounts"
+    with PostgresServer() as server, capture_logs() as lines:
+        database = AccountDatabase(server.url)
+        insert(database, 1)
+        with running(broker, registry, source_config(name, database)) as worker:
+            eventually(lambda: len(published(broker, registry, topic)) == 1)
+            server.kill()
+            (task,) = eventually(lambda: (t := worker.status()[name]["tasks"])[0].get("trace") and t)
+            assert task["state"] == "RUNNING"
+            database.engine.dispose()
+            server.start()
+            insert(database, 2, 3)
+            eventually(lambda: len(published(broker, registry, topic)) == 3)
+        database.engine.dispose()
+    assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["waiting", "goes on"]
+
+
+def test_a_broker_that_is_killed_is_waited_for(
+    registry: LocalRegistry, database: AccountDatabase, unique: Callable[[str], str]
+) -> None:
+    """Both ways at once, while the broker is killed: every request becomes one row and one record."""
+    name = unique("both")
+    with BrokerProcess() as broker:
+        ensure_topics(broker.bootstrap_servers, [Topic("requests", 2)])
+        sink = {
+            "name": f"{name}-sink",
+            "connector.class": "SqlSink",
+            "topics": "requests",
+            "connection.url": database.url,
+            "table.name.format": "accounts",
+            "insert.mode": "upsert",
+            "pk.mode": "record_value",
+            "pk.fields": "account_id",
+            "value.converter": "JsonConverter",
+        }
+        source = source_config(name, database, **{"value.converter": "JsonConverter"})
+        with running(broker, registry, sink, source):
+            requests = producer(broker.bootstrap_servers)
+            for number in range(300):
+                requests.produce("requests", json.dumps({"account_id": f"a{number}"}), f"a{number}")
+                requests.poll(0.001)
+                if number == 150:
+                    broker.kill()
+                    broker.start()
+            assert requests.flush(30) == 0
+            keys = eventually(lambda: len(found := keys_of(broker, f"{name}-accounts")) >= 300 and found, 40)
+    assert sorted(keys) == sorted(f"a{number}" for number in range(300))
+    assert database.rows("SELECT count(*), count(DISTINCT account_id) FROM accounts") == [(300, 300)]
