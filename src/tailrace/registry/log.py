@@ -6,6 +6,7 @@ one before. It reads to the end before it decides, so no two decisions ever rest
 get one id, nor one schema two.
 """
 
+import contextlib
 import logging
 import random
 import threading
@@ -81,8 +82,7 @@ class SchemaLog:
         self._closed.set()
         if self._reader.is_alive():
             self._reader.join(1.0)
-        if self._producer is not None:
-            self._producer.close()
+        self._drop_producer()
 
     def read(self, query: Callable[[State], T]) -> T:
         """Give what `query` finds in the state as of now."""
@@ -142,7 +142,8 @@ class SchemaLog:
     def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
         if producer is not None:
-            producer.close()
+            with contextlib.suppress(KafkaException):  # a fenced one says so again
+                producer.close()
 
     def _append(self, events: Sequence[Event]) -> None:
         if not events:
