@@ -30,9 +30,8 @@ def audit(
     from agio.audit.check import check
     from agio.audit.report import as_json, print_findings
     from agio.audit.source import TopicSource
-    from tailrace.client import BrokerUnreachable
+    from agio.trouble import as_trouble
     from tailrace.registry.client import RegistryClient
-    from tailrace.registry.errors import RegistryUnreachable
 
     begun = time.monotonic()
     errors = Console(stderr=True)
@@ -45,8 +44,11 @@ def audit(
             source = TopicSource(bootstrap_servers, registry, lambda count: progress.advance(task, count))
             progress.update(task, total=source.size)
             findings = check(source.history(), settled=settled, examples_max=examples)
-    except (BrokerUnreachable, RegistryUnreachable, LookupError) as error:
-        typer.echo(f"agio: {error}", err=True)
+    except Exception as error:
+        trouble = as_trouble(error)
+        if trouble is None:
+            raise
+        typer.echo(f"agio: {trouble}", err=True)
         raise typer.Exit(2) from error
     if json:
         typer.echo(as_json(findings))

@@ -120,7 +120,11 @@ class TopicSource:
         if end == 0:
             return
         reader = consumer(
-            self._bootstrap_servers, "none", enable_partition_eof=True, queued_max_messages_kbytes=QUEUED_KBYTES
+            self._bootstrap_servers,
+            "none",
+            enable_partition_eof=True,
+            queued_max_messages_kbytes=QUEUED_KBYTES,
+            fetch_wait_max_ms=10,  # at the end there is nothing to wait for
         )
         try:
             reader.assign([TopicPartition(topic, partition, 0)])
