@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from agio.audit.cli import audit
+from agio.load.cli import load
 
 app = typer.Typer(
     help="A currency exchange made of small services that meet only in Kafka topics.",
@@ -86,7 +87,7 @@ def serve(
     rates: Rates = "ecb",
 ) -> None:
     """Run one instance of one service until Ctrl-C."""
-    from agio.services import SERVICES, load, run_all
+    from agio.services import SERVICES, run_all, run_of
     from agio.settings import Settings
     from tailrace.logs import configure_logs
 
@@ -105,7 +106,7 @@ def serve(
         accounts_db=accounts_db,
         rates=rates,
     )
-    _exit_on_trouble(lambda: (run_all if service == "all" else load(service))(settings, stop))
+    _exit_on_trouble(lambda: (run_all if service == "all" else run_of(service))(settings, stop))
 
 
 @app.command()
@@ -114,11 +115,15 @@ def setup(
 ) -> None:
     """Create the topics and register the contracts; `agio up` does it by itself."""
     from agio.setup import set_up
+    from tailrace.logs import configure_logs
+
+    configure_logs()
 
     _exit_on_trouble(lambda: set_up(bootstrap_servers, schema_registry))
 
 
 app.command()(audit)
+app.command()(load)
 
 
 def _exit_on_trouble(call: Callable[[], object]) -> None:

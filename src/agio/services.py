@@ -17,7 +17,7 @@ SERVICES = ("rates", "accounts", "transactions", "wallets", "web")
 Run = Callable[[Settings, threading.Event], None]
 
 
-def load(name: str) -> Run:
+def run_of(name: str) -> Run:
     """Import a service; only what runs is imported, since imports are most of a start."""
     run: Run = importlib.import_module(f"agio.{name}.service").run
     return run
@@ -29,7 +29,7 @@ def run_all(settings: Settings, stop: threading.Event) -> None:
 
     def guard(name: str) -> None:
         try:
-            load(name)(replace(settings, instance=1), stop)
+            run_of(name)(replace(settings, instance=1), stop)
         except BaseException as failure:
             failures.append(failure)
         finally:

@@ -10,10 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from agio.services import SERVICES
-from agio.setup import set_up
 from tailrace.client import wait_for_broker
 from tailrace.deploy.process import ProcessSpec
-from tailrace.deploy.ready import answering, listening
+from tailrace.deploy.ready import answering, listening, never
 from tailrace.deploy.supervisor import Supervisor
 
 HOST = "127.0.0.1"
@@ -60,6 +59,11 @@ class Plan:
             specs.append(ProcessSpec("registry", argv, ready=ready, stop_group=REGISTRY))
         return specs
 
+    def setup(self) -> ProcessSpec:
+        """What creates topics and registers contracts, and then ends."""
+        argv = _python("agio", "setup", "--bootstrap-servers", self.kafka, "--schema-registry", self.registry)
+        return ProcessSpec("setup", argv, ready=never, stop_group=SERVICE, restart=False)
+
     def services(self) -> list[ProcessSpec]:
         """The services, each as often as is wanted."""
         if self.monolith:
@@ -72,7 +76,9 @@ class Plan:
         ]
 
     def counts(self) -> dict[str, int]:
-        """How many instances of each service. Raises ValueError."""
+        """How many instances of each service. Raises ValueError for these and other options that make no sense."""
+        if self.rates not in ("ecb", "coinbase", "kraken"):
+            raise ValueError(f"--rates {self.rates}: expected ecb, coinbase or kraken")
         counts = dict.fromkeys(SERVICES, 1)
         for text in self.instances:
             name, _, count = text.partition("=")
@@ -116,13 +122,15 @@ async def _supervise(plan: Plan) -> int:
     console.print("starting the exchange …")
     async with Supervisor(plan.data, show=lambda line: console.print(line, markup=False, soft_wrap=True)) as supervisor:
         # All at once: importing is most of a start, and services wait for what they need by themselves.
-        platform = asyncio.create_task(supervisor.start(plan.platform()))
-        services = asyncio.create_task(supervisor.start(plan.services()))
-        if await platform:
-            await asyncio.to_thread(set_up, plan.kafka, plan.registry)
-        if await services:
+        _, is_open = await asyncio.gather(_prepare(plan, supervisor), supervisor.start(plan.services()))
+        if is_open:
             _tell(console, plan, supervisor, time.monotonic() - begun)
         return await supervisor.wait()
+
+
+async def _prepare(plan: Plan, supervisor: Supervisor) -> None:
+    if await supervisor.start(plan.platform()):
+        await supervisor.start([plan.setup()])
 
 
 def _tell(console: Console, plan: Plan, supervisor: Supervisor, seconds: float) -> None:
@@ -132,6 +140,8 @@ def _tell(console: Console, plan: Plan, supervisor: Supervisor, seconds: float) 
     for heading in ("process", "pid", "address", "log"):
         table.add_column(heading)
     for process in supervisor.status():
+        if process.pid is None:
+            continue
         log = plan.data / "logs" / f"{process.name}.log"
         table.add_row(process.name, str(process.pid), addresses.get(process.name, ""), str(log))
     console.print(table)

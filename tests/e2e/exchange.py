@@ -9,7 +9,9 @@ from pathlib import Path
 
 import httpx
 import psutil
+from confluent_kafka import TopicPartition
 
+from tailrace.client import consumer
 from tailrace.testing.port import free_port
 
 READY_TIMEOUT_S = 60.0
@@ -85,6 +87,15 @@ class Exchange:
             if COMMANDS[name] in " ".join(process.cmdline())
         ]
         return sorted(found, key=lambda process: process.cmdline())
+
+    def count(self, topic: str) -> int:
+        """How many offsets a topic has used."""
+        reader = consumer(self.bootstrap_servers, "none")
+        partitions = reader.list_topics(topic, timeout=10).topics[topic].partitions
+        ends = (reader.get_watermark_offsets(TopicPartition(topic, number), timeout=10) for number in partitions)
+        total = sum(end - start for start, end in ends)
+        reader.close()
+        return total
 
     def command(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
         """Start an `agio` command on this exchange's cluster."""

@@ -9,6 +9,11 @@ Probe = Callable[[], Awaitable[bool]]
 """Asks once, quickly, and does not raise when the answer is no."""
 
 
+async def never() -> bool:
+    """A probe for a process that has work to end: it counts as ready once it has ended with status 0."""
+    return False
+
+
 def listening(port: int, host: str = "127.0.0.1") -> Probe:
     """Give a probe that holds once the port accepts connections."""
 

@@ -68,7 +68,10 @@ class Supervisor:
         if self._end.done():
             return False
         waits = [asyncio.create_task(self._until_ready(self._add(spec))) for spec in specs]
-        await self._first_of(asyncio.gather(*waits))
+        await self._first_of(asyncio.create_task(asyncio.wait(waits)))
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
         return not self._end.done()
 
     async def wait(self) -> int:
