@@ -1,17 +1,17 @@
 """Dead letters: records that could not be used, kept as they came, with the reason in headers (KIP-298)."""
 
 import traceback
-from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
 from tailrace.client import Topic, admin, ensure_topics, producer
+from tailrace.connect.intake import Received
 
 PREFIX = "__connect.errors."
 
 
 def error_headers(
-    message: Message, connector: str, task_id: int, stage: str, error: Exception
+    message: Received, connector: str, task_id: int, stage: str, error: Exception
 ) -> list[tuple[str, bytes]]:
     """Give the headers that Apache Kafka Connect adds, `stage` being where it happened, such as VALUE_CONVERTER."""
     context = {
@@ -40,14 +40,16 @@ class DeadLetters:
         self._task_id = task_id
         self._failure: KafkaError | None = None
 
-    def send(self, message: Message, stage: str, error: Exception) -> None:
+    def send(self, message: Received, stage: str, error: Exception) -> None:
         """Send a record as it came; it is safe only after `flush`."""
-        headers: Any = message.headers() or ()
         self._producer.produce(
             self._topic,
             key=message.key(),
             value=message.value(),
-            headers=[*headers, *error_headers(message, self._connector, self._task_id, stage, error)],
+            headers=[
+                *(message.headers() or ()),
+                *error_headers(message, self._connector, self._task_id, stage, error),
+            ],
             on_delivery=self._delivered,
         )
         self._producer.poll(0)

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Sequence
 from threading import Event
-from typing import TypeAlias, cast
+from typing import Protocol, TypeAlias, cast
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from tailrace.client import consumer
+from tailrace.client import Record, consume_available, consumer
 
 Place: TypeAlias = tuple[str, int]
 """Topic and partition."""
@@ -27,6 +27,13 @@ PASSING = frozenset(
 )
 
 
+class Received(Record, Protocol):
+    """A record as Kafka's client gives it."""
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        """Headers as written."""
+
+
 class Intake:
     """Reads the topics as a member of the group; a batch is committed, or taken back to come again."""
 
@@ -35,21 +42,19 @@ class Intake:
         self._consumer: Consumer = consumer(bootstrap_servers, group_id, **overrides)
         self._assigned: set[Place] = set()
         self._rebalances = 0
-        self._pending: list[Message] = []
+        self._pending: list[Received] = []
         self._commit_failing = False
 
     def subscribe(self, topics: list[str]) -> None:
         """Join the group."""
         self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
 
-    def fetch(self, count_max: int) -> list[Message]:
+    def fetch(self, count_max: int) -> list[Received]:
         """Wait shortly for a record, then take what is there with it. Raises KafkaException."""
         messages, self._pending = self._pending, []
-        first = self._consumer.poll(0 if messages else POLL_S)
-        if first is not None:
-            messages.append(first)
-            messages += self._consumer.consume(max(count_max - len(messages), 1), 0)
-        return [message for message in messages if self._is_record(message) and place_of(message) in self._assigned]
+        found = consume_available(self._consumer, count_max, 0 if messages else POLL_S)
+        messages += cast("list[Received]", found)
+        return [message for message in messages if self._is_record(message) and _place(message) in self._assigned]
 
     def wait(self, seconds: float, stop: Event) -> bool:
         """Stay a member without taking records; False when told to stop, or when the partitions were shared anew."""
@@ -59,26 +64,26 @@ class Intake:
         ends_at = time.monotonic() + seconds
         while (left_s := ends_at - time.monotonic()) > 0 and not stop.is_set() and self._rebalances == rebalances:
             if (message := self._consumer.poll(min(left_s, POLL_S))) is not None:
-                self._pending.append(message)
+                self._pending.append(cast("Received", message))
         self._consumer.resume([TopicPartition(*place) for place in held if place in self._assigned])
         return self._rebalances == rebalances and not stop.is_set()
 
-    def take_back(self, messages: Sequence[Message]) -> None:
+    def take_back(self, messages: Sequence[Received]) -> None:
         """Have the messages delivered again, where their partition is still ours."""
         first: dict[Place, int] = {}
         for message in (*messages, *self._pending):
-            if message.error() is None and place_of(message) in self._assigned:
-                first[place_of(message)] = min(offset_of(message), first.get(place_of(message), offset_of(message)))
+            if message.error() is None and _place(message) in self._assigned:
+                first[_place(message)] = min(message.offset(), first.get(_place(message), message.offset()))
         self._pending = []
         for place, offset in first.items():
             self._consumer.seek(TopicPartition(*place, offset))
 
-    def commit(self, messages: Sequence[Message]) -> None:
+    def commit(self, messages: Sequence[Received]) -> None:
         """Commit the offsets after the messages; they are in order within a partition.
 
         A failure is logged, not raised: a later commit covers it, or the records come again.
         """
-        following = {place_of(message): offset_of(message) + 1 for message in messages}
+        following = {_place(message): message.offset() + 1 for message in messages}
         try:
             self._consumer.commit(
                 offsets=[TopicPartition(*place, offset) for place, offset in following.items()], asynchronous=False
@@ -100,7 +105,7 @@ class Intake:
         self._assigned.difference_update((p.topic, p.partition) for p in partitions)
         self._rebalances += 1
 
-    def _is_record(self, message: Message) -> bool:
+    def _is_record(self, message: Received) -> bool:
         error = message.error()
         if error is None:
             return True
@@ -110,11 +115,5 @@ class Intake:
         return False
 
 
-def place_of(message: Message) -> Place:
-    """Where the record stands."""
-    return cast(Place, (message.topic(), message.partition()))
-
-
-def offset_of(message: Message) -> int:
-    """The record's offset there."""
-    return cast(int, message.offset())
+def _place(message: Received) -> Place:
+    return message.topic(), message.partition()

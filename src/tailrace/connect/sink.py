@@ -10,19 +10,18 @@ from threading import Event
 from typing import Any, TypeAlias
 
 import structlog
-from confluent_kafka import Message
 
 from tailrace.connect.connector import ConnectorConfig, SinkTask
 from tailrace.connect.converters import make_converter
 from tailrace.connect.dead_letters import DeadLetters
 from tailrace.connect.errors import ConnectError, DataError
 from tailrace.connect.framework import overrides
-from tailrace.connect.intake import Intake, offset_of, place_of
+from tailrace.connect.intake import Intake, Received
 from tailrace.connect.outage import GivenUp, Outage
 from tailrace.connect.record import Record
 from tailrace.connect.transforms.chain import make_chain
 
-Failure: TypeAlias = tuple[Message, str, Exception]
+Failure: TypeAlias = tuple[Received, str, Exception]
 """A message that cannot be used, the stage at which that turned out, and why."""
 
 log = structlog.get_logger(__name__)
@@ -75,7 +74,7 @@ class SinkRunner:
         topics: list[str] = self._settings["topics"]
         return topics
 
-    def _deliver(self, messages: Sequence[Message], stop: Event) -> None:
+    def _deliver(self, messages: Sequence[Received], stop: Event) -> None:
         def pause(seconds: float) -> bool:
             return self._intake.wait(seconds, stop)
 
@@ -90,11 +89,11 @@ class SinkRunner:
             self._pass_over(failures)
         self._intake.commit(messages)
 
-    def _convert(self, messages: Sequence[Message]) -> tuple[list[Record], list[Failure]]:
+    def _convert(self, messages: Sequence[Received]) -> tuple[list[Record], list[Failure]]:
         records: list[Record] = []
         failures: list[Failure] = []
         for message in messages:
-            topic, partition = place_of(message)
+            topic = message.topic()
             stage = "KEY_CONVERTER"
             try:
                 key, _ = self._key_converter.decode(topic, message.key())
@@ -103,7 +102,7 @@ class SinkRunner:
                 stage = "TRANSFORMATION"
                 _, timestamp_ms = message.timestamp()
                 record = self._transforms(
-                    Record(topic, key, value, schema, timestamp_ms, partition, offset_of(message), message)
+                    Record(topic, key, value, schema, timestamp_ms, message.partition(), message.offset(), message)
                 )
             except DataError as error:
                 failures.append((message, stage, error))
@@ -115,8 +114,7 @@ class SinkRunner:
     def _pass_over(self, failures: Sequence[Failure]) -> None:
         """Put the messages aside durably, or stop at the first, as errors.tolerance says."""
         for message, stage, error in failures:
-            topic, partition = place_of(message)
-            where = f"{topic}[{partition}]@{offset_of(message)}"
+            where = f"{message.topic()}[{message.partition()}]@{message.offset()}"
             if self._settings["errors.tolerance"] == "none":
                 raise ConnectError(
                     f"{where} cannot be used ({stage}): {error}; mend the cause, or set errors.tolerance=all"

@@ -26,6 +26,7 @@ from tailrace.registry.client import Registry, RegistryClient
 
 log = structlog.get_logger(__name__)
 
+BROKER_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 4.0
 REGISTRY_PATIENCE_S = 2.0  # short: tasks themselves wait, and say so
 
@@ -65,7 +66,7 @@ class Worker:
         Raises BrokerUnreachable or SystemUnreachable, with a message of one line; afterwards the tasks wait for what
         is not there.
         """
-        wait_for_broker(self._bootstrap_servers, timeout_s=10)
+        wait_for_broker(self._bootstrap_servers, BROKER_TIMEOUT_S)
         for config in self.connectors.values():
             config.connector.check()
         if any(config.connector.kind == "source" for config in self.connectors.values()):

@@ -17,13 +17,21 @@ def postgres_url(postgres: Any, unique: Callable[[str], str]) -> str:
     return url
 
 
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[AccountDatabase]:
+    """For what does not depend on the kind of database."""
+    made = AccountDatabase(f"sqlite:///{tmp_path}/accounts.db")
+    yield made
+    made.engine.dispose()
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[AccountDatabase]:
+def database(request: pytest.FixtureRequest) -> Iterator[AccountDatabase]:
     """A fresh database of either kind."""
     if request.param == "sqlite":
-        made = AccountDatabase(f"sqlite:///{tmp_path}/accounts.db")
-    else:
-        made = AccountDatabase(request.getfixturevalue("postgres_url"))
+        yield request.getfixturevalue("sqlite")
+        return
+    made = AccountDatabase(request.getfixturevalue("postgres_url"))
     yield made
     made.engine.dispose()
 

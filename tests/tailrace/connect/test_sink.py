@@ -70,17 +70,17 @@ def test_requests_become_rows(broker: Any, registry: LocalRegistry, database: Ac
 
 
 def test_tasks_share_the_partitions(
-    broker: Any, registry: LocalRegistry, database: AccountDatabase, make_topic: Any
+    broker: Any, registry: LocalRegistry, sqlite: AccountDatabase, make_topic: Any
 ) -> None:
     """Also while they come and go: the second worker goes on where both were."""
     requests = Requests(broker, registry, make_topic("requests"))
-    config = sink_config(requests.topic, requests.topic, database, **{"tasks.max": "2"})
+    config = sink_config(requests.topic, requests.topic, sqlite, **{"tasks.max": "2"})
     for round_ in range(2):
         with running(broker, registry, config) as worker:
             for number in range(round_ * 50, round_ * 50 + 50):
                 requests.send(number)
             requests.flush()
-            eventually(lambda done=round_ * 50 + 50: database.rows(ROWS) == [(done, done)])
+            eventually(lambda done=round_ * 50 + 50: sqlite.rows(ROWS) == [(done, done)])
             assert [task["state"] for task in worker.connector_status(requests.topic)["tasks"]] == ["RUNNING"] * 2
 
 
@@ -135,13 +135,13 @@ def test_what_cannot_be_used_becomes_a_dead_letter(
 
 
 def test_without_tolerance_a_bad_record_stops_the_task(
-    broker: Any, registry: LocalRegistry, database: AccountDatabase, make_topic: Any
+    broker: Any, registry: LocalRegistry, sqlite: AccountDatabase, make_topic: Any
 ) -> None:
     """The state says why, and what to do."""
     requests = Requests(broker, registry, make_topic("requests", 1))
     requests.send_bytes("poison", b"no avro")
     requests.flush()
-    with running(broker, registry, sink_config("stops", requests.topic, database)) as worker:
+    with running(broker, registry, sink_config("stops", requests.topic, sqlite)) as worker:
         (task,) = eventually(lambda: (tasks := worker.status()["stops"]["tasks"])[0]["state"] == "FAILED" and tasks)
     assert f"{requests.topic}[0]@0 cannot be used (VALUE_CONVERTER)" in task["trace"]
     assert "set errors.tolerance=all" in task["trace"]

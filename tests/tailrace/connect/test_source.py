@@ -5,10 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from confluent_kafka import TopicPartition
 from structlog.testing import capture_logs
 from tests.tailrace.connect.accounts import AccountDatabase, eventually, run_until_killed, running
 
-from tailrace.client import Topic, ensure_topics, producer, read_to_end
+from tailrace.client import Topic, consumer, ensure_topics, producer, read_to_end
 from tailrace.connect.timestamps import to_datetime, to_millis
 from tailrace.registry.serde import AvroSerde
 from tailrace.testing.broker import BrokerProcess
@@ -66,6 +67,15 @@ def keys_of(broker: Any, topic: str) -> list[str]:
         return [(m.key() or b"").decode() for m in read_to_end(broker.bootstrap_servers, [topic])]
     except LookupError:
         return []
+
+
+def written(broker: Any, topic: str) -> int:
+    """How many offsets the topic's partitions have used, committed or not."""
+    reader = consumer(broker.bootstrap_servers, "none", isolation_level="read_uncommitted")
+    partitions = reader.list_topics(topic).topics[topic].partitions
+    total = sum(reader.get_watermark_offsets(TopicPartition(topic, partition))[1] for partition in partitions)
+    reader.close()
+    return total
 
 
 def murmur2(data: bytes) -> int:
@@ -138,25 +148,27 @@ def test_without_a_contract_one_is_derived_from_the_table(
 
 @pytest.mark.parametrize("point", ["before-commit", "after-commit"])
 def test_a_crash_around_the_commit_neither_loses_nor_repeats(
-    broker: Any, registry: LocalRegistry, database: AccountDatabase, unique: Callable[[str], str], point: str
+    broker: Any, registry: LocalRegistry, sqlite: AccountDatabase, unique: Callable[[str], str], point: str
 ) -> None:
     """What readers of committed records see is every row, once."""
     name = unique("source")
-    config = source_config(name, database, **{"value.converter": "JsonConverter", "batch.max.rows": "4"})
-    insert(database, *range(10))
+    config = source_config(name, sqlite, **{"value.converter": "JsonConverter", "batch.max.rows": "4"})
+    insert(sqlite, *range(10))
     run_until_killed(point, broker, config)
-    insert(database, 10)
+    assert written(broker, f"{name}-accounts") >= 4
+    assert len(keys_of(broker, f"{name}-accounts")) == (0 if point == "before-commit" else 4)
+    insert(sqlite, 10)
     with running(broker, registry, config):
         keys = eventually(lambda: len(found := keys_of(broker, f"{name}-accounts")) >= 11 and found)
     assert sorted(keys) == sorted(f"a{number}" for number in range(11))
 
 
 def test_a_missing_topic_is_said(
-    broker: Any, registry: LocalRegistry, database: AccountDatabase, unique: Callable[[str], str]
+    broker: Any, registry: LocalRegistry, sqlite: AccountDatabase, unique: Callable[[str], str]
 ) -> None:
     name = unique("source")
-    insert(database, 1)
-    config = source_config(name, database)
+    insert(sqlite, 1)
+    config = source_config(name, sqlite)
     del config["topic.creation.default.partitions"]
     with running(broker, registry, config) as worker:
         (task,) = eventually(lambda: (t := worker.status()[name]["tasks"])[0]["state"] == "FAILED" and t)
@@ -164,12 +176,12 @@ def test_a_missing_topic_is_said(
 
 
 def test_the_same_key_meets_in_the_partition_that_java_would_choose(
-    broker: Any, registry: LocalRegistry, database: AccountDatabase, unique: Callable[[str], str]
+    broker: Any, registry: LocalRegistry, sqlite: AccountDatabase, unique: Callable[[str], str]
 ) -> None:
     """Known values of murmur2, masked and by three partitions."""
     name = unique("source")
-    insert(database, 21, 7)
-    with running(broker, registry, source_config(name, database)):
+    insert(sqlite, 21, 7)
+    with running(broker, registry, source_config(name, sqlite)):
         eventually(lambda: len(published(broker, registry, f"{name}-accounts")) == 2)
     found = {m.key(): m.partition() for m in read_to_end(broker.bootstrap_servers, [f"{name}-accounts"])}
     assert found == {key: (murmur2(key) & 0x7FFFFFFF) % 3 for key in (b"a21", b"a7")}
@@ -199,7 +211,7 @@ def test_a_database_that_restarts_is_waited_for(
 
 
 def test_a_broker_that_is_killed_is_waited_for(
-    registry: LocalRegistry, database: AccountDatabase, unique: Callable[[str], str]
+    registry: LocalRegistry, sqlite: AccountDatabase, unique: Callable[[str], str]
 ) -> None:
     """Both ways at once, while the broker is killed: every request becomes one row and one record."""
     name = unique("both")
@@ -209,14 +221,14 @@ def test_a_broker_that_is_killed_is_waited_for(
             "name": f"{name}-sink",
             "connector.class": "SqlSink",
             "topics": "requests",
-            "connection.url": database.url,
+            "connection.url": sqlite.url,
             "table.name.format": "accounts",
             "insert.mode": "upsert",
             "pk.mode": "record_value",
             "pk.fields": "account_id",
             "value.converter": "JsonConverter",
         }
-        source = source_config(name, database, **{"value.converter": "JsonConverter"})
+        source = source_config(name, sqlite, **{"value.converter": "JsonConverter"})
         with running(broker, registry, sink, source):
             requests = producer(broker.bootstrap_servers)
             for number in range(300):
@@ -228,4 +240,4 @@ def test_a_broker_that_is_killed_is_waited_for(
             assert requests.flush(30) == 0
             keys = eventually(lambda: len(found := keys_of(broker, f"{name}-accounts")) >= 300 and found, 40)
     assert sorted(keys) == sorted(f"a{number}" for number in range(300))
-    assert database.rows("SELECT count(*), count(DISTINCT account_id) FROM accounts") == [(300, 300)]
+    assert sqlite.rows("SELECT count(*), count(DISTINCT account_id) FROM accounts") == [(300, 300)]
