@@ -60,6 +60,7 @@ class TopicSource:
         answers = *OUTCOMES, DEAD_LETTERS.name
         asked = TRANSACTION_REQUESTS.topic, ACCOUNTS.topic, EXCHANGE_RATES.topic
         self._partitions = wait_for_topics(bootstrap_servers, [WALLETS.topic, *answers, *asked], timeout_s)
+        self._admin = admin(bootstrap_servers)
         self._ends = self._ask_ends([WALLETS.topic])
         self._early_ends = self._ask_ends(OUTCOMES)
         time.sleep(MARKERS_S)
@@ -155,8 +156,7 @@ class TopicSource:
             for topic in topics
             for partition in range(self._partitions[topic])
         }
-        client = admin(self._bootstrap_servers)  # its answers come only while it lives
-        answers = client.list_offsets(
+        answers = self._admin.list_offsets(
             wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self._timeout_s
         )
         return {(place.topic, place.partition): answer.result().offset for place, answer in answers.items()}

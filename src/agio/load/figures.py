@@ -3,6 +3,7 @@
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
+from math import ceil
 
 
 @dataclass
@@ -60,7 +61,4 @@ class Figures:
         if not ordered:
             return {}
         ranks = {"p50": 0.50, "p90": 0.90, "p99": 0.99, "max": 1.0}
-        return {
-            name: round(1000 * ordered[min(len(ordered) - 1, int(share * len(ordered)))], 2)
-            for name, share in ranks.items()
-        }
+        return {name: round(1000 * ordered[ceil(share * len(ordered)) - 1], 2) for name, share in ranks.items()}
