@@ -1,5 +1,6 @@
 """A whole exchange for a test: `agio up` as a user would start it, and customers that use its HTTP API."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -81,12 +82,13 @@ class Exchange:
 
     def processes(self, name: str) -> list[psutil.Process]:
         """The running processes of a service, in the order of their instances."""
-        found = [
-            process
-            for process in psutil.Process(self.process.pid).children()
-            if COMMANDS[name] in " ".join(process.cmdline())
-        ]
-        return sorted(found, key=lambda process: process.cmdline())
+        found = []
+        for process in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has just ended
+                words = process.cmdline()
+                if COMMANDS[name] in " ".join(words):
+                    found.append((words, process))
+        return [process for _, process in sorted(found, key=lambda pair: pair[0])]
 
     def count(self, topic: str) -> int:
         """How many offsets a topic has used."""

@@ -77,7 +77,7 @@ def test_apache_kafka_is_killed_under_load(tmp_path):
 def test_a_frozen_instance_is_fenced_and_commits_nothing_twice(engine_name, tmp_path):
     """Two instances share the work; one is stopped for longer than its session and its transaction may last."""
     with two_instances(engine_name, tmp_path) as exchange:
-        first, second = exchange.processes("transactions")
+        first, _ = exchange.processes("transactions")
         assert assigned_partitions(exchange, "transactions-1") + assigned_partitions(exchange, "transactions-2") == 6
         with load(exchange, seconds=25):
             wait_for_requests(exchange)
