@@ -125,6 +125,7 @@ class TopicSource:
             "none",
             enable_partition_eof=True,
             queued_max_messages_kbytes=QUEUED_KBYTES,
+            fetch_queue_backoff_ms=10,  # once a queue was full, look soon whether there is room again
             fetch_wait_max_ms=10,  # at the end there is nothing to wait for
         )
         try:
