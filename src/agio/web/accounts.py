@@ -8,7 +8,7 @@ from agio.contracts import topics
 from agio.contracts.events import SignUp
 from agio.web.bodies import AccountBody, SignUpBody
 from agio.web.clock import now_ms
-from agio.web.errors import Code, Refusal, refuses
+from agio.web.errors import BODY_ERRORS, Code, Refusal, refuses
 from agio.web.exchange import Opened
 from agio.web.limits import SIGN_UPS_PER_IP
 from agio.web.opening import request_account
@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api", tags=["account"])
     "/accounts",
     summary="Open an account",
     status_code=201,
-    responses=refuses(Code.USERNAME_TAKEN, Code.INVALID_REQUEST, Code.TOO_MANY_REQUESTS, Code.UNAVAILABLE),
+    responses=refuses(*BODY_ERRORS, Code.USERNAME_TAKEN, Code.TOO_MANY_REQUESTS, Code.UNAVAILABLE),
 )
 async def open_account(body: SignUpBody, exchange: Opened, request: Request, response: Response) -> AccountBody:
     """Open an account and sign in to it; the answer sets the session's cookie.

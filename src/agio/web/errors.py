@@ -54,6 +54,10 @@ STATUS: Mapping[Code, int] = MappingProxyType(
 )
 
 
+# What any request with a body may be answered.
+BODY_ERRORS = (Code.BAD_REQUEST, Code.CROSS_SITE, Code.BODY_TOO_LARGE, Code.INVALID_REQUEST)
+
+
 class Problem(BaseModel):
     """Why a request was refused: a code for programs, a message for people."""
 
@@ -80,11 +84,15 @@ def error_response(code: Code, message: str, headers: Mapping[str, str] | None =
     return JSONResponse({"error": {"code": code, "message": message}}, STATUS[code], headers)
 
 
+# Not `model`, for which FastAPI would claim the content type of a route's success. The schema is there by way of /health.
+_CONTENT = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
+
+
 def refuses(*codes: Code) -> dict[int | str, dict[str, Any]]:
     """Describe a route's errors for OpenAPI; those that any route may answer are added."""
     described: dict[int | str, dict[str, Any]] = {}
     for code in sorted({*codes, Code.INTERNAL, Code.STARTING}, key=lambda code: (STATUS[code], code)):
-        entry = described.setdefault(STATUS[code], {"model": ErrorBody, "description": ""})
+        entry = described.setdefault(STATUS[code], {"content": _CONTENT, "description": ""})
         entry["description"] = " or ".join(filter(None, [entry["description"], f"`{code}`"]))
     return described
 

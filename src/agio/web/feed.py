@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from agio.contracts import topics
 from agio.contracts.events import ExchangeRate
 from agio.web.live import Changes
-from agio.web.view.fold import FOLDS, Fold, Record, Write
+from agio.web.view.fold import FOLDS, Fold, Write
+from agio.web.view.fold import Record as Row
 from agio.web.view.store import Store
-from tailrace.client import BrokerUnreachable, admin, consumer, wait_for_topics
+from tailrace.client import BrokerUnreachable, CatchUp, Record, admin, consume_available, consumer, wait_for_topics
 from tailrace.registry.client import RegistryClient
 from tailrace.registry.errors import RegistryUnreachable, SerdeError
 from tailrace.registry.serde import AvroSerde
@@ -23,6 +24,12 @@ TOPICS = (*(fold.contract.topic for fold in FOLDS), topics.EXCHANGE_RATES.topic)
 
 # Enough of the quotes' end to find the latest of every pair.
 QUOTES_READ_AT_START = 2000
+
+# Records of one commit. When more than BUSY came at once, a pause lets the next batch grow: under load a few large
+# commits cost far less than many small ones, and without load nothing waits.
+BATCH_MAX = 5000
+BUSY = 200
+BUSY_PAUSE_S = 0.02
 
 # After so many undecodable records of a topic, only every thousandth is told.
 WARNINGS_MAX = 10
@@ -65,7 +72,6 @@ class Feed(threading.Thread):
         }
         self._rates = topics.EXCHANGE_RATES.serde(registry)
         self._undecodable: Counter[str] = Counter()
-        self._behind: set[tuple[str, int]] = set()
 
     def run(self) -> None:
         """Read until told to stop."""
@@ -109,38 +115,42 @@ class Feed(threading.Thread):
         try:
             self._assign(reader, store, partition_count)
             while not self._stop_asked.is_set():
-                if (first := reader.poll(0.1)) is not None:
-                    self._take(store, [first, *reader.consume(999, 0)])
+                messages = consume_available(reader, BATCH_MAX, 0.1)
+                if not messages and not self.waits_for:
+                    continue
+                self._take(store, messages)
+                if BUSY < len(messages) < BATCH_MAX:
+                    self._stop_asked.wait(BUSY_PAUSE_S)
         finally:
             reader.close()
             store.close()
 
     def _assign(self, reader: Consumer, store: Store, partition_count: dict[str, int]) -> None:
-        self._behind = {(topic, partition) for topic in TOPICS for partition in range(partition_count[topic])}
-        ends = {at: reader.get_watermark_offsets(TopicPartition(*at), timeout=10)[1] for at in self._behind}
+        partitions = [(topic, partition) for topic in TOPICS for partition in range(partition_count[topic])]
+        ends = {at: reader.get_watermark_offsets(TopicPartition(*at), timeout=10)[1] for at in partitions}
         if any(offset > ends.get(at, 0) for at, offset in store.offsets.items()):
             log.warning("the topics end before the view does; building the view again")
             store.clear()
-        offsets = store.offsets
-        for at in self._behind:
+        starts = {at: store.offsets.get(at, 0) for at in partitions}
+        for at in partitions:
             if at[0] == topics.EXCHANGE_RATES.topic:
-                offsets[at] = max(0, ends[at] - QUOTES_READ_AT_START)
-        reader.assign([TopicPartition(*at, offsets.get(at, 0)) for at in self._behind])
+                starts[at] = max(0, ends[at] - QUOTES_READ_AT_START)
+        self._progress = CatchUp(reader, starts)
+        reader.assign([TopicPartition(*at, start) for at, start in starts.items()])
         self.waits_for = "the view, which is being built from the topics"
 
-    def _take(self, store: Store, messages: Iterable[Message]) -> None:
+    def _take(self, store: Store, messages: Iterable[Record]) -> None:
         """Take one batch in: decode, write, tell."""
         changes = Changes()
-        by_topic: defaultdict[str, list[Message]] = defaultdict(list)
+        by_topic: defaultdict[str, list[Record]] = defaultdict(list)
         for message in messages:
-            topic = message.topic() or ""
+            topic = message.topic()
             if (error := message.error()) is None:
                 by_topic[topic].append(message)
-                changes.offsets[topic, message.partition() or 0] = (message.offset() or 0) + 1
-            elif error.code() == KafkaError._PARTITION_EOF:
-                self._behind.discard((topic, message.partition() or 0))
-            elif not error.retriable() and error.code() != KafkaError._TRANSPORT:
+                changes.offsets[topic, message.partition()] = message.offset() + 1
+            elif error.fatal():
                 raise KafkaException(error)
+            self._progress.note(message)
         if by_topic:
             changes.quotes = self._quotes(by_topic.pop(topics.EXCHANGE_RATES.topic, []))
             writes = [write for topic, batch in by_topic.items() for write in self._fold(topic, batch, changes)]
@@ -148,18 +158,18 @@ class Feed(threading.Thread):
                 written = {at: offset for at, offset in changes.offsets.items() if at[0] in by_topic}
                 store.apply(writes, written)
             self._on_changes(changes)
-        if not self._behind and self.waits_for:
+        if not self._progress.behind and self.waits_for:
             self.waits_for = ""
             self._on_caught_up()
 
-    def _fold(self, topic: str, messages: list[Message], changes: Changes) -> list[Write]:
+    def _fold(self, topic: str, messages: list[Record], changes: Changes) -> list[Write]:
         fold, serde = self._folds[topic]
-        records: list[Record[Any]] = []
+        records: list[Row[Any]] = []
         for message in messages:
             value = message.value()
             try:
                 event = None if value is None else serde.decode(value)
-                records.append(((message.key() or b"").decode(), event, message.offset() or 0))
+                records.append(((message.key() or b"").decode(), event, message.offset()))
             except (SerdeError, UnicodeDecodeError) as problem:
                 self._skip(message, problem)
         writes = fold.writes(records)
@@ -182,7 +192,7 @@ class Feed(threading.Thread):
             else:
                 difference.transactions.add(str(row[1]))
 
-    def _quotes(self, messages: list[Message]) -> list[ExchangeRate]:
+    def _quotes(self, messages: list[Record]) -> list[ExchangeRate]:
         """Decode the last quote of each pair."""
         quotes = []
         for message in {message.key(): message for message in messages}.values():
@@ -194,8 +204,8 @@ class Feed(threading.Thread):
                 self._skip(message, problem)
         return quotes
 
-    def _skip(self, message: Message, problem: Exception) -> None:
-        topic = message.topic() or ""
+    def _skip(self, message: Record, problem: Exception) -> None:
+        topic = message.topic()
         self._undecodable[topic] += 1
         count = self._undecodable[topic]
         if count <= WARNINGS_MAX or count % 1000 == 0:

@@ -10,7 +10,7 @@ from agio.contracts import topics
 from agio.contracts.events import Session
 from agio.web.bodies import AccountBody, LoginBody
 from agio.web.clock import now_ms
-from agio.web.errors import Code, Refusal, refuses
+from agio.web.errors import BODY_ERRORS, Code, Refusal, refuses
 from agio.web.exchange import Exchange, Opened
 from agio.web.limits import LOGINS_PER_IP, LOGINS_PER_USERNAME
 from agio.web.opening import request_missing_account
@@ -24,7 +24,11 @@ VIEW_TIMEOUT_S = 5.0
 router = APIRouter(prefix="/api", tags=["session"])
 
 
-@router.post("/session", summary="Sign in", responses=refuses(Code.INVALID_CREDENTIALS, Code.UNAVAILABLE))
+@router.post(
+    "/session",
+    summary="Sign in",
+    responses=refuses(*BODY_ERRORS, Code.INVALID_CREDENTIALS, Code.TOO_MANY_REQUESTS, Code.UNAVAILABLE),
+)
 async def sign_in(body: LoginBody, exchange: Opened, request: Request, response: Response) -> AccountBody:
     """Begin a session; the answer sets its cookie, and a session that the request had ends."""
     exchange.limits.take(LOGINS_PER_IP, client_ip(request))
@@ -39,7 +43,7 @@ async def sign_in(body: LoginBody, exchange: Opened, request: Request, response:
     return AccountBody.of(account)
 
 
-@router.delete("/session", summary="Sign out", status_code=204, responses=refuses(Code.UNAVAILABLE))
+@router.delete("/session", summary="Sign out", status_code=204, responses=refuses(Code.CROSS_SITE, Code.UNAVAILABLE))
 async def sign_out(exchange: Opened, request: Request) -> Response:
     """End the session, if there is one, and remove its cookie."""
     await end_session(exchange, request)

@@ -11,7 +11,7 @@ from agio.contracts.events import TransactionRequest, TransactionType
 from agio.web.bodies import AcceptedBody, DepositBody, ExchangeBody, Status, TransactionBody, WithdrawalBody
 from agio.web.card import card_of
 from agio.web.clock import now_ms
-from agio.web.errors import Code, Refusal, refuses
+from agio.web.errors import BODY_ERRORS, Code, Refusal, refuses
 from agio.web.exchange import Exchange, Opened
 from agio.web.limits import TRANSACTIONS_PER_ACCOUNT
 from agio.web.sessions import SignedIn
@@ -24,11 +24,10 @@ WAIT_MAX_S = 30
 router = APIRouter(prefix="/api", tags=["transactions"])
 
 SUBMISSION_ERRORS = refuses(
+    *BODY_ERRORS,
     Code.UNAUTHENTICATED,
     Code.ACCOUNT_PENDING,
     Code.IDEMPOTENCY_CONFLICT,
-    Code.BODY_TOO_LARGE,
-    Code.INVALID_REQUEST,
     Code.TOO_MANY_REQUESTS,
     Code.UNAVAILABLE,
 )
