@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from agio.audit.findings import Findings, Rule
+from agio.audit.findings import RULES_OF_FOLDING, Findings, Rule
 from agio.audit.history import Entry, History, Outcome, Read, Unreadable
 from agio.audit.partition import PartitionAudit
 from agio.contracts.events import Account, ExchangeRate, RateUsed, RequestReference
@@ -22,6 +22,8 @@ def check(history: History, *, settled: bool = False, examples_max: int = 10) ->
     for partition in history.partitions:
         PartitionAudit(partition, statuses, dead_letters[partition.number], findings, rates.note).run()
     rates.compare(history.rates, history.rates_end)
+    for rule in RULES_OF_FOLDING:
+        findings.checked[rule] = findings.folded
     _check_books(findings)
     return findings
 

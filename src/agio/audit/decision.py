@@ -1,6 +1,5 @@
 """The checks of one outcome against the account as folded so far."""
 
-from collections import Counter
 from collections.abc import Set
 
 import msgspec
@@ -71,18 +70,19 @@ def check_account(account: AccountFold, answer: Entry[Outcome], statuses: Set[st
 
 def fold(account: AccountFold, answer: Entry[Outcome], transaction: Transaction, findings: Findings) -> None:
     """Apply a transaction's postings; where it contradicts them, say so and go on from what it claims."""
-    findings.checked.update((Rule.ZERO_SUM, Rule.POSTINGS, Rule.SEQUENCE, Rule.BALANCES))
+    findings.folded += 1
     own = f"user:{account.account_id}"
-    sums: Counter[str] = Counter()
-    balances = Counter(account.balances)
+    sums: dict[str, int] = {}
+    balances = dict(account.balances)
     for posting in transaction.postings:
-        sums[posting.currency] += posting.amount
-        if posting.account == own:
-            balances[posting.currency] += posting.amount
-        elif posting.account not in HOUSE_AND_OUTSIDE:
-            findings.blame(Rule.POSTINGS, answer, f"posts to {posting.account!r}, expected {own!r}, house or outside")
-        owner = "users" if posting.account.startswith("user:") else posting.account
-        findings.books.setdefault(owner, Counter())[posting.currency] += posting.amount
+        owner, currency, amount = posting.account, posting.currency, posting.amount
+        sums[currency] = sums.get(currency, 0) + amount
+        if owner == own:
+            owner = "users"
+            balances[currency] = balances.get(currency, 0) + amount
+        elif owner not in HOUSE_AND_OUTSIDE:
+            findings.blame(Rule.POSTINGS, answer, f"posts to {owner!r}, expected {own!r}, house or outside")
+        findings.books[owner][currency] += amount
     for currency, total in sums.items():
         if total:
             findings.blame(Rule.ZERO_SUM, answer, f"postings in {currency} sum to {total}, expected 0")

@@ -1,6 +1,6 @@
 """What an audit found: how often each rule was checked, how often it was broken, and where."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, TypeGuard, TypeVar
@@ -27,6 +27,10 @@ class Rule(StrEnum):
     DEAD_LETTERS = "Unreadable requests are in dead-letters."
 
 
+# Checked for every transaction that is folded into its account.
+RULES_OF_FOLDING = (Rule.ZERO_SUM, Rule.POSTINGS, Rule.SEQUENCE, Rule.BALANCES)
+
+
 class _OfAccount(Protocol):
     @property
     def account_id(self) -> str: ...
@@ -49,7 +53,8 @@ class Violation(Struct, frozen=True):
 class Findings:
     """The tally of an audit; at most `examples_max` violations of each rule are kept, all are counted.
 
-    `books[owner][currency]`: sum of all postings of `users`, `external:card`, … in minor units.
+    `folded`: transactions applied to their accounts. `books[owner][currency]`: sum of all postings, in minor units;
+    owners are `users` together, `external:card`, and so on.
     """
 
     settled: bool = False
@@ -60,6 +65,7 @@ class Findings:
     repeats: int = 0
     conflicts: int = 0
     unreadable: int = 0
+    folded: int = 0
     accounts: int = 0
     wallets: int = 0
     pending: int = 0
@@ -67,7 +73,7 @@ class Findings:
     checked: Counter[Rule] = field(default_factory=Counter)
     violated: Counter[Rule] = field(default_factory=Counter)
     violations: list[Violation] = field(default_factory=list)
-    books: dict[str, Counter[str]] = field(default_factory=dict)
+    books: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     @property
     def sound(self) -> bool:
