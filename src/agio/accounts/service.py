@@ -3,12 +3,10 @@
 import threading
 
 from agio.accounts import connectors, database
+from agio.platform import is_platform_ready
 from agio.settings import Settings
-from tailrace.client import wait_for_topics
 from tailrace.connect.worker import Worker
 from tailrace.registry.client import RegistryClient
-
-PLATFORM_TIMEOUT_S = 60.0
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
@@ -17,8 +15,9 @@ def run(settings: Settings, stop: threading.Event) -> None:
     worker = Worker(
         settings.bootstrap_servers, settings.schema_registry, [connectors.sink(url), connectors.source(url)]
     )
-    wait_for_topics(settings.bootstrap_servers, ["account-requests", "accounts"], PLATFORM_TIMEOUT_S)
-    RegistryClient(settings.schema_registry).wait_ready(PLATFORM_TIMEOUT_S)
+    registry = RegistryClient(settings.schema_registry)
+    if not is_platform_ready(settings, registry, ["account-requests", "accounts"], stop):
+        return
     for connector in worker.connectors.values():
         connector.connector.check()
     database.create(url)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from tailrace.client import consumer, wait_for_topics
+from tailrace.client import consumer, wait_for_topics, watermarks
 
 
 def tail(
@@ -18,6 +18,8 @@ def tail(
     reader = consumer(bootstrap_servers, "none")
     places = [TopicPartition(topic, partition) for topic in topics for partition in range(counts[topic])]
     for place in places:
-        place.offset = OFFSET_BEGINNING if from_start else reader.get_watermark_offsets(place, timeout=timeout_s)[1]
+        place.offset = (
+            OFFSET_BEGINNING if from_start else watermarks(reader, place.topic, place.partition, timeout_s)[1]
+        )
     reader.assign(places)
     return reader

@@ -8,15 +8,14 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import structlog
-from confluent_kafka import KafkaException
 
 from agio.contracts.events import ExchangeRate
 from agio.contracts.topics import EXCHANGE_RATES
+from agio.platform import is_platform_ready
 from agio.rates.publisher import Publisher
 from agio.settings import Settings
-from tailrace.client import BrokerUnreachable, producer, wait_for_topics
+from tailrace.client import producer
 from tailrace.registry.client import RegistryClient
-from tailrace.registry.errors import RegistryUnreachable
 
 log = structlog.get_logger("agio.rates")
 
@@ -33,7 +32,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
     """
     quotes = source(settings.rates)
     registry = RegistryClient(settings.schema_registry)
-    if not _platform_is_ready(settings, registry, stop):
+    if not is_platform_ready(settings, registry, [EXCHANGE_RATES.topic], stop):
         return
     publisher = Publisher(producer(settings.bootstrap_servers), EXCHANGE_RATES.serde(registry))
     log.info("publishing rates", source=settings.rates)
@@ -54,20 +53,6 @@ def source(name: str) -> AsyncIterator[ExchangeRate]:
 
     provider = COINBASE if name == "coinbase" else KRAKEN
     return feed(replace(provider, url=os.environ.get("AGIO_RATES_URL", provider.url)), _now_ms)
-
-
-def _platform_is_ready(settings: Settings, registry: RegistryClient, stop: threading.Event) -> bool:
-    """Wait for topic and registry, in small steps to notice `stop`; False when it was set."""
-    deadline = time.monotonic() + PLATFORM_TIMEOUT_S
-    while not stop.is_set():
-        try:
-            wait_for_topics(settings.bootstrap_servers, [EXCHANGE_RATES.topic], timeout_s=0.5)
-            registry.wait_ready(0.5)
-            return True
-        except (BrokerUnreachable, KafkaException, LookupError, RegistryUnreachable):
-            if time.monotonic() > deadline:
-                raise
-    return False
 
 
 async def _serve(quotes: AsyncIterator[ExchangeRate], publisher: Publisher, stop: threading.Event) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 
+from agio.platform import is_platform_ready
 from agio.settings import Settings
 from agio.wallets.topology import build
 from tailrace.registry.client import RegistryClient
@@ -16,4 +17,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         settings.data / f"wallets-{settings.instance}",
         instance=str(settings.instance),
     )
-    run_topology(build(RegistryClient(settings.schema_registry)), config, stop)
+    registry = RegistryClient(settings.schema_registry)
+    topology = build(registry)
+    if is_platform_ready(settings, registry, topology.topics(), stop):
+        run_topology(topology, config, stop)

@@ -15,7 +15,16 @@ from agio.web.live import Changes
 from agio.web.view.fold import FOLDS, Fold, Write
 from agio.web.view.fold import Record as Row
 from agio.web.view.store import Store
-from tailrace.client import BrokerUnreachable, CatchUp, Record, admin, consume_available, consumer, wait_for_topics
+from tailrace.client import (
+    BrokerUnreachable,
+    CatchUp,
+    Record,
+    admin,
+    consume_available,
+    consumer,
+    wait_for_topics,
+    watermarks,
+)
 from tailrace.registry.client import RegistryClient
 from tailrace.registry.errors import RegistryUnreachable, SerdeError
 from tailrace.registry.serde import AvroSerde
@@ -127,7 +136,7 @@ class Feed(threading.Thread):
 
     def _assign(self, reader: Consumer, store: Store, partition_count: dict[str, int]) -> None:
         partitions = [(topic, partition) for topic in TOPICS for partition in range(partition_count[topic])]
-        ends = {at: reader.get_watermark_offsets(TopicPartition(*at), timeout=10)[1] for at in partitions}
+        ends = {at: watermarks(reader, *at)[1] for at in partitions}
         if any(offset > ends.get(at, 0) for at, offset in store.offsets.items()):
             log.warning("the topics end before the view does; building the view again")
             store.clear()

@@ -6,11 +6,12 @@ are confluent-kafka's own objects, except for the transactional producer, whose 
 
 from tailrace.client.admin import Topic, admin, ensure_topics, wait_for_broker, wait_for_topics
 from tailrace.client.catch_up import CatchUp
-from tailrace.client.consumer import consumer, consumer_group_lag, read_to_end
+from tailrace.client.consumer import consumer, read_to_end
 from tailrace.client.errors import BrokerUnreachable, ProducerFenced, TransactionAborted
 from tailrace.client.producer import producer
 from tailrace.client.record import Record, consume, consume_available
 from tailrace.client.transaction import TransactionalProducer
+from tailrace.client.watermarks import watermarks
 
 __all__ = [
     "BrokerUnreachable",
@@ -24,10 +25,10 @@ __all__ = [
     "consume",
     "consume_available",
     "consumer",
-    "consumer_group_lag",
     "ensure_topics",
     "producer",
     "read_to_end",
     "wait_for_broker",
     "wait_for_topics",
+    "watermarks",
 ]

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError
 
 from tailrace.client.record import Record
+from tailrace.client.watermarks import watermarks
 
 
 class CatchUp:
@@ -16,10 +17,7 @@ class CatchUp:
     """
 
     def __init__(self, reader: Consumer, starts: Mapping[tuple[str, int], int], timeout_s: float = 30.0) -> None:
-        self._ends = {
-            partition: reader.get_watermark_offsets(TopicPartition(*partition), timeout=timeout_s)[1]
-            for partition in starts
-        }
+        self._ends = {partition: watermarks(reader, *partition, timeout_s)[1] for partition in starts}
         self.behind = {partition for partition, start in starts.items() if start < self._ends[partition]}
 
     def note(self, record: Record) -> None:

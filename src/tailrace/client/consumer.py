@@ -44,15 +44,6 @@ def read_to_end(bootstrap_servers: str, topics: Sequence[str], timeout_s: float 
         reader.close()
 
 
-def consumer_group_lag(group: Consumer, partitions: Sequence[TopicPartition]) -> int:
-    """How many offsets the group's commits are behind the ends of the partitions (markers count too)."""
-    lag = 0
-    for committed in group.committed(list(partitions), timeout=10):
-        low, high = group.get_watermark_offsets(TopicPartition(committed.topic, committed.partition), timeout=10)
-        lag += high - (committed.offset if committed.offset >= 0 else low)
-    return lag
-
-
 def _partitions(
     reader: Consumer, bootstrap_servers: str, topics: Sequence[str], timeout_s: float
 ) -> set[tuple[str, int]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from tailrace.client import BrokerUnreachable, Topic, admin, consumer, ensure_topics
+from tailrace.client import BrokerUnreachable, Topic, admin, consumer, ensure_topics, watermarks
 from tailrace.connect.record import Offset
 
 TIMEOUT_S = 30.0
@@ -54,7 +54,8 @@ def read_offsets(bootstrap_servers: str, topic: str, connector: str) -> StoredOf
     Raises BrokerUnreachable.
     """
     ends = _ends(bootstrap_servers, topic)
-    reader = consumer(bootstrap_servers, "none", enable_partition_eof=True)
+    # The end is told by an answer without records, for which a broker otherwise takes its time.
+    reader = consumer(bootstrap_servers, "none", enable_partition_eof=True, fetch_wait_max_ms=10)
     try:
         reader.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in ends])
         return StoredOffsets(connector, _read_to(reader, ends, bootstrap_servers))
@@ -68,7 +69,7 @@ def _ends(bootstrap_servers: str, topic: str) -> dict[int, int]:
     try:
         ends = {}
         for partition in asker.list_topics(topic, timeout=TIMEOUT_S).topics[topic].partitions:
-            low, high = asker.get_watermark_offsets(TopicPartition(topic, partition), timeout=TIMEOUT_S)
+            low, high = watermarks(asker, topic, partition, TIMEOUT_S)
             if high > low:
                 ends[partition] = high
         return ends

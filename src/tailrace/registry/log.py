@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 
 TOPIC_CONFIG = {"cleanup.policy": "compact"}
 FENCED_BACKOFF_S = 0.2
+RETRY_BACKOFF_S = 0.05
 POLL_S = 0.2
 BATCH_MAX = 500
 # The end of the topic is reported when a fetch finds nothing more, so nobody waits longer than this to catch up.
@@ -82,6 +83,8 @@ class SchemaLog:
         self._closed.set()
         if self._reader.is_alive():
             self._reader.join(1.0)
+        if self._asker is not None:
+            self._asker.close()
         self._drop_producer()
 
     def read(self, query: Callable[[State], T]) -> T:
@@ -113,13 +116,20 @@ class SchemaLog:
 
     def catch_up(self) -> None:
         """Return once everything that is in the topic now has been applied. Raises TimeoutError."""
-        assert self._asker is not None
         deadline = time.monotonic() + self._timeout_s
-        try:
-            _, end = self._asker.get_watermark_offsets(self._partition, timeout=self._timeout_s)
-        except KafkaException as error:
-            raise TimeoutError(f"the end of {self._partition.topic} cannot be asked for: {error}") from error
-        self._wait_for(end, deadline)
+        self._wait_for(self._end(deadline), deadline)
+
+    def _end(self, deadline: float) -> int:
+        assert self._asker is not None
+        while True:
+            try:
+                _, end = self._asker.get_watermark_offsets(self._partition, timeout=self._timeout_s)
+            except KafkaException as error:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"the end of {self._partition.topic} cannot be asked for: {error}") from error
+                time.sleep(RETRY_BACKOFF_S)  # a new topic has no leader at first
+            else:
+                return end
 
     def _decide_and_append(self, request: Request) -> Sequence[Event] | Rejection:
         if self._producer is None or self._producer.must_be_replaced:

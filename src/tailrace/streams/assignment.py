@@ -7,6 +7,7 @@ from pathlib import Path
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
+from tailrace.client import watermarks
 from tailrace.streams.restore import restore
 from tailrace.streams.state.backend import RocksBackend
 from tailrace.streams.state.table import TableStore
@@ -96,7 +97,7 @@ def _is_ahead(consumer: Consumer, task: Task) -> bool:
     """Whether state goes further than its topics do: they were deleted and made anew."""
     for topic, offset in task.folded.items():
         if offset > 0:
-            _, end = consumer.get_watermark_offsets(TopicPartition(topic, task.partition), timeout=30)
+            _, end = watermarks(consumer, topic, task.partition)
             if offset > end:
                 return True
     return False
