@@ -28,6 +28,7 @@ def application(schemas: SchemaLog) -> ASGIApp:
     version = "/subjects/{subject}/versions/{version}"
     routes = [
         _route("GET", "/", h.root),
+        _route("GET", "/contexts", h.list_contexts),
         _route("GET", "/subjects", h.list_subjects),
         _route("POST", "/subjects/{subject}", h.look_up),
         _route("DELETE", "/subjects/{subject}", h.delete_subject),

@@ -58,6 +58,10 @@ class Handlers:
         """Say that the registry is there."""
         return {}
 
+    async def list_contexts(self, request: Request) -> object:
+        """Name the contexts: the default one only."""
+        return ["."]
+
     async def list_subjects(self, request: Request) -> object:
         """Name the subjects with versions: those not deleted, with `deleted` all, with `deletedOnly` the others."""
         prefix = request.query_params.get("subjectPrefix", "")

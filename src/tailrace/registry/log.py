@@ -113,6 +113,9 @@ class SchemaLog:
                     if time.monotonic() > deadline:
                         raise TimeoutError(f"{self._partition.topic} could not be written: {error}") from error
                     time.sleep(random.uniform(0, FENCED_BACKOFF_S))
+                except TimeoutError:
+                    self._drop_producer()  # the next decision must not rest on a state that may be behind
+                    raise
 
     def catch_up(self) -> None:
         """Return once everything that is in the topic now has been applied. Raises TimeoutError."""

@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+import msgspec
+
 from tailrace.registry.compatibility import Level, explain
 from tailrace.registry.errors import ErrorCode, Rejection
 from tailrace.registry.schema import InvalidSchema, Schema, normal, parse
 
 DEFAULT_LEVEL = Level.BACKWARD
+SCHEMA_BYTES_MAX = 900_000
+"""Of a schema as a JSON string, so that its record stays below Kafka's usual limit of a megabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,9 @@ def _register(state: State, request: Register) -> Sequence[Event] | Rejection:
     text = normal_text(request.schema)
     if isinstance(text, Rejection):
         return text
+    if (size := len(msgspec.json.encode(text))) > SCHEMA_BYTES_MAX:
+        message = f"Schema of {size:,} bytes is too large; expected at most {SCHEMA_BYTES_MAX:,}"
+        return Rejection(ErrorCode.SCHEMA_TOO_LARGE, message)
     known_id = state.id_by_text.get(text)
     if any(stored.id == known_id for stored in state.live(request.subject)):
         return []

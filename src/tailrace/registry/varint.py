@@ -9,6 +9,8 @@ from functools import cache
 INT_MAX = 2**31 - 1
 LONG_MAX = 2**63 - 1
 SMALL = 8192
+ZIGZAG = tuple(n >> 1 ^ -(n & 1) for n in range(128))
+"""What one byte alone encodes, by byte."""
 
 _ends: tuple[bytes, ...] = ()
 _pairs: tuple[bytes, ...] = ()
@@ -44,11 +46,42 @@ def encode_int(n: int) -> bytes:
     return encode_long(n)
 
 
-def decode_more(data: bytes, position: int, n: int) -> tuple[int, int]:
-    """Go on after the first byte `n`, above 127: give the number, still zigzag, and the position after it.
+def decode_long(data: bytes, position: int, n: int) -> tuple[int, int]:
+    """Decode an integer whose first byte is `n`, above 127: give it, and the position after it.
 
     Raises IndexError when the data ends, OverflowError beyond 64 bits.
     """
+    n, position = _decode_more(data, position, n)
+    return n >> 1 ^ -(n & 1), position
+
+
+def decode_length(data: bytes, position: int, n: int) -> tuple[int, int]:
+    """Decode a length whose first byte is `n`: give twice the length, and the position after it."""
+    if n > 127:
+        n, position = _decode_more(data, position, n)
+    if n & 1:
+        raise ValueError(f"negative length {-(n >> 1) - 1}")
+    return n, position
+
+
+def decode_count(data: bytes, position: int, n: int) -> tuple[int, int]:
+    """Decode a block's count whose first byte is `n`: give twice the count, and the position after it.
+
+    A negative count is followed by the block's size in bytes, which is passed over.
+    """
+    if n > 127:
+        n, position = _decode_more(data, position, n)
+    if n & 1:
+        n += 1
+        size = data[position]
+        position += 1
+        if size > 127:
+            _, position = _decode_more(data, position, size)
+    return n, position
+
+
+def _decode_more(data: bytes, position: int, n: int) -> tuple[int, int]:
+    """Go on after the first byte `n`: give the number, still zigzag, and the position after it."""
     # Adding a byte less one takes off the high bit of the byte before.
     byte = data[position]
     n += byte - 1 << 7
@@ -71,31 +104,6 @@ def decode_more(data: bytes, position: int, n: int) -> tuple[int, int]:
     if byte < 128:
         return n, position + 5
     return _decode_rest(data, position + 5, n)
-
-
-def decode_length(data: bytes, position: int, n: int) -> tuple[int, int]:
-    """Decode a length whose first byte is `n`: give twice the length, and the position after it."""
-    if n > 127:
-        n, position = decode_more(data, position, n)
-    if n & 1:
-        raise ValueError(f"negative length {-(n >> 1) - 1}")
-    return n, position
-
-
-def decode_count(data: bytes, position: int, n: int) -> tuple[int, int]:
-    """Decode a block's count whose first byte is `n`: give twice the count, and the position after it.
-
-    A negative count is followed by the block's size in bytes, which is passed over.
-    """
-    if n > 127:
-        n, position = decode_more(data, position, n)
-    if n & 1:
-        n += 1
-        size = data[position]
-        position += 1
-        if size > 127:
-            _, position = decode_more(data, position, size)
-    return n, position
 
 
 def _high(n: int) -> bytes:

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tailrace.registry.client import Registry, RegistryClient
 from tailrace.registry.errors import IncompatibleSchema, RegistryError, RegistryUnreachable, SchemaNotFound
+from tailrace.testing.broker import BrokerProcess
 from tailrace.testing.port import free_port
 from tailrace.testing.registry import LocalRegistry, RegistryProcess
 
@@ -110,6 +112,19 @@ def test_restarted_registry_knows_all_and_is_waited_for(
         assert asked.result() == V1
         assert registered.result() == schema_id + 1
         assert fresh.lookup(subject, V1) == schema_id
+
+
+def test_registry_outlives_its_broker(tmp_path: Path, subject: str) -> None:
+    """While the broker is away it answers from what it knows; what it is told to register waits."""
+    with BrokerProcess(tmp_path) as broker, RegistryProcess(broker.bootstrap_servers) as process:
+        client = RegistryClient(process.url)
+        schema_id = client.register(subject, V1)
+        broker.kill()
+        assert RegistryClient(process.url).latest(subject).id == schema_id
+        with ThreadPoolExecutor() as pool:
+            registered = pool.submit(RegistryClient(process.url).register, subject, V2)
+            broker.start()
+            assert registered.result() == schema_id + 1
 
 
 def test_what_cannot_change_is_remembered(broker: Any, unique: Callable[[str], str], subject: str) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tailrace.registry.compiled import CompiledCodec, Unsupported
 from tailrace.registry.schema import parse
-from tailrace.registry.varint import LONG_MAX, decode_count, decode_more, encode_int, encode_long, small
+from tailrace.registry.varint import LONG_MAX, ZIGZAG, decode_count, decode_long, encode_int, encode_long, small
 
 small()
 LONGS = st.one_of(
@@ -34,8 +34,9 @@ def test_long_has_the_bytes_of_fastavro(n: int) -> None:
     data = encode_long(n)
     assert data == reference(n)
     if len(data) > 1:
-        zigzag, end = decode_more(data, 1, data[0])
-        assert (zigzag >> 1 ^ -(zigzag & 1), end) == (n, len(data))
+        assert decode_long(data, 1, data[0]) == (n, len(data))
+    else:
+        assert ZIGZAG[data[0]] == n
 
 
 @pytest.mark.parametrize("n", [2**63, -(2**63) - 1, 2**200, -(2**200)])
@@ -53,7 +54,7 @@ def test_int_beyond_32_bits_is_refused(n: int) -> None:
 @pytest.mark.parametrize("data", [b"\xff" * 20, b"\xff" * 9 + b"\x02", b"\xff" * 10 + b"\x01"])
 def test_integer_longer_than_64_bits_is_refused(data: bytes) -> None:
     with pytest.raises(OverflowError):
-        decode_more(data, 1, data[0])
+        decode_long(data, 1, data[0])
 
 
 @pytest.mark.parametrize("size", [0, 3, 200, 100_000])

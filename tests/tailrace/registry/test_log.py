@@ -27,8 +27,8 @@ from tailrace.registry.store import (
 @contextmanager
 def opened(engine: Any, topic: str) -> Iterator[SchemaLog]:
     log = SchemaLog(engine.bootstrap_servers, topic)
-    log.start(30)
     try:
+        log.start(30)
         yield log
     finally:
         log.close()

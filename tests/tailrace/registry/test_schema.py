@@ -6,6 +6,8 @@ from typing import Any
 import avro.schema
 import fastavro
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tailrace.registry.schema import InvalidSchema, normal, parse
 
@@ -131,3 +133,34 @@ def test_spelling_does_not_matter(one: str, other: str) -> None:
 )
 def test_content_matters(one: str, other: str) -> None:
     assert normal(parse(one)) != normal(parse(other))
+
+
+KEYS = [
+    "type",
+    "name",
+    "namespace",
+    "fields",
+    "symbols",
+    "items",
+    "values",
+    "size",
+    "default",
+    "aliases",
+    "logicalType",
+]
+WORDS = ["record", "enum", "fixed", "array", "map", "int", "string", "null", "bytes", "", "a.b", "A", "decimal"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(WORDS),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@given(JSON)
+def test_any_json_is_a_schema_or_refused(node: Any) -> None:
+    """Whatever people send, and whatever a topic holds, leads to no other exception."""
+    try:
+        printed = normal(parse(json.dumps(node)))
+    except InvalidSchema:
+        return
+    assert normal(parse(printed)) == printed

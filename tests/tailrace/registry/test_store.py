@@ -134,6 +134,7 @@ def test_check_changes_nothing_and_names_the_version(log: Log) -> None:
 
 REJECTED = {
     "invalid schema": ([], Register("s", "{"), ErrorCode.INVALID_SCHEMA),
+    "too large": ([], Register("s", user("a" * 900_000)), ErrorCode.SCHEMA_TOO_LARGE),
     "incompatible": ([Register("s", V1)], Register("s", OTHER), ErrorCode.INCOMPATIBLE_SCHEMA),
     "delete unknown subject": ([], DeleteSubject("s"), ErrorCode.SUBJECT_NOT_FOUND),
     "delete unknown version": ([Register("s", V1)], DeleteVersion("s", 2), ErrorCode.VERSION_NOT_FOUND),
