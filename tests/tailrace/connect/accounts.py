@@ -88,7 +88,7 @@ def running(
         worker.join()
 
 
-def eventually(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+def eventually(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
     """Wait for a condition and give its value."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.tailrace.connect.accounts import AccountDatabase
 
 from tailrace.client import Topic, ensure_topics
 from tailrace.testing.registry import LocalRegistry
+from tests.tailrace.connect.accounts import AccountDatabase
 
 
 @pytest.fixture(scope="session")

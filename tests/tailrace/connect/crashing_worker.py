@@ -35,11 +35,11 @@ def commit_and_die(producer: Any) -> None:
 def main(point: str, bootstrap_servers: str, config: str) -> None:
     match point:
         case "before-offsets":
-            Intake.commit = die  # type: ignore[method-assign]
+            Intake.commit = die  # type: ignore[method-assign,assignment]
         case "before-commit":
-            TransactionalProducer.commit = flush_and_die  # type: ignore[method-assign]
+            TransactionalProducer.commit = flush_and_die  # type: ignore[method-assign,assignment]
         case "after-commit":
-            TransactionalProducer.commit = commit_and_die  # type: ignore[method-assign]
+            TransactionalProducer.commit = commit_and_die  # type: ignore[method-assign,assignment]
     Worker(bootstrap_servers, "http://127.0.0.1:1", [json.loads(config)]).run(Event())
 
 

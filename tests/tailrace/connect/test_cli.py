@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.tailrace.connect.accounts import eventually
 
 from tailrace.testing.port import accepts, free_port
+from tests.tailrace.connect.accounts import eventually
 
 COMMAND = [sys.executable, "-m", "tailrace.connect"]
 

@@ -39,11 +39,12 @@ def test_a_part_is_found_whatever_the_order_of_its_fields() -> None:
 def test_the_last_offset_counts(broker: Any, topic: str, unique: Callable[[str], str]) -> None:
     """One that was taken away does not, nor one of a transaction that was rolled back."""
     producer = TransactionalProducer(broker.bootstrap_servers, unique("id"))
-    for ends, offsets in [
+    transactions: list[tuple[Callable[[], None], dict[str, dict[str, int] | None]]] = [
         (producer.commit, {"kept": {"n": 1}, "gone": {"n": 1}}),
         (producer.commit, {"kept": {"n": 2}, "gone": None}),
         (producer.abort, {"kept": {"n": 3}, "gone": {"n": 3}}),
-    ]:
+    ]
+    for ends, offsets in transactions:
         producer.begin()
         for connector, offset in offsets.items():
             write(producer, topic, connector, offset)

@@ -1,16 +1,17 @@
 """From topics into tables."""
 
+from functools import partial
 from typing import Any
 
 import pytest
-from confluent_kafka import Message
+from confluent_kafka import TopicPartition
 from structlog.testing import capture_logs
-from tests.tailrace.connect.accounts import REQUESTS, AccountDatabase, eventually, run_until_killed, running
 
-from tailrace.client import producer, read_to_end
+from tailrace.client import consumer, producer, read_to_end, watermarks
 from tailrace.registry.serde import AvroSerde
 from tailrace.testing.postgres import PostgresServer
 from tailrace.testing.registry import LocalRegistry
+from tests.tailrace.connect.accounts import REQUESTS, AccountDatabase, eventually, run_until_killed, running
 
 
 def sink_config(name: str, topic: str, database: AccountDatabase, **changes: str) -> dict[str, str]:
@@ -53,7 +54,20 @@ class Requests:
 ROWS = "SELECT count(*), count(DISTINCT account_id) FROM accounts"
 
 
-def dead_letters(broker: Any, topic: str) -> list[Message]:
+def is_count(database: AccountDatabase, count: int) -> bool:
+    return database.rows(ROWS) == [(count, count)]
+
+
+def lag(broker: Any, topic: str) -> int:
+    """How far the sink's committed offsets are behind the end of its topic."""
+    group = consumer(broker.bootstrap_servers, f"connect-{topic}")
+    committed = group.committed([TopicPartition(topic, partition) for partition in range(2)], timeout=10)
+    behind = sum(watermarks(group, topic, at.partition)[1] - max(at.offset, 0) for at in committed)
+    group.close()
+    return behind
+
+
+def dead_letters(broker: Any, topic: str) -> list[Any]:
     return list(read_to_end(broker.bootstrap_servers, [topic]))
 
 
@@ -75,12 +89,13 @@ def test_tasks_share_the_partitions(
     """Also while they come and go: the second worker goes on where both were."""
     requests = Requests(broker, registry, make_topic("requests"))
     config = sink_config(requests.topic, requests.topic, sqlite, **{"tasks.max": "2"})
-    for round_ in range(2):
+    for count in (50, 100):
         with running(broker, registry, config) as worker:
-            for number in range(round_ * 50, round_ * 50 + 50):
+            for number in range(count - 50, count):
                 requests.send(number)
             requests.flush()
-            eventually(lambda done=round_ * 50 + 50: sqlite.rows(ROWS) == [(done, done)])
+            eventually(partial(is_count, sqlite, count))
+            eventually(lambda: lag(broker, requests.topic) == 0)
             assert [task["state"] for task in worker.connector_status(requests.topic)["tasks"]] == ["RUNNING"] * 2
 
 

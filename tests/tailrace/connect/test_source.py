@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from confluent_kafka import TopicPartition
 from structlog.testing import capture_logs
-from tests.tailrace.connect.accounts import AccountDatabase, eventually, run_until_killed, running
 
 from tailrace.client import Topic, consumer, ensure_topics, producer, read_to_end
 from tailrace.connect.timestamps import to_datetime, to_millis
@@ -15,6 +14,7 @@ from tailrace.registry.serde import AvroSerde
 from tailrace.testing.broker import BrokerProcess
 from tailrace.testing.postgres import PostgresServer
 from tailrace.testing.registry import LocalRegistry
+from tests.tailrace.connect.accounts import AccountDatabase, eventually, run_until_killed, running
 
 CONTRACT = """{"type": "record", "name": "Account", "fields": [
     {"name": "account_id", "type": "string"},
@@ -58,7 +58,7 @@ def published(broker: Any, registry: LocalRegistry, topic: str) -> list[dict[str
     except LookupError:
         return []
     serde: AvroSerde[Any] = AvroSerde(registry, f"{topic}-value", registry.latest(f"{topic}-value").schema, None)
-    return [serde.decode(m.value()) | {"key": (m.key() or b"").decode()} for m in messages]
+    return [serde.decode(m.value() or b"") | {"key": (m.key() or b"").decode()} for m in messages]
 
 
 def keys_of(broker: Any, topic: str) -> list[str]:
@@ -148,18 +148,18 @@ def test_without_a_contract_one_is_derived_from_the_table(
 
 @pytest.mark.parametrize("point", ["before-commit", "after-commit"])
 def test_a_crash_around_the_commit_neither_loses_nor_repeats(
-    broker: Any, registry: LocalRegistry, sqlite: AccountDatabase, unique: Callable[[str], str], point: str
+    engine: Any, registry: LocalRegistry, sqlite: AccountDatabase, unique: Callable[[str], str], point: str
 ) -> None:
     """What readers of committed records see is every row, once."""
     name = unique("source")
     config = source_config(name, sqlite, **{"value.converter": "JsonConverter", "batch.max.rows": "4"})
     insert(sqlite, *range(10))
-    run_until_killed(point, broker, config)
-    assert written(broker, f"{name}-accounts") >= 4
-    assert len(keys_of(broker, f"{name}-accounts")) == (0 if point == "before-commit" else 4)
+    run_until_killed(point, engine, config)
+    assert written(engine, f"{name}-accounts") >= 4
+    assert len(keys_of(engine, f"{name}-accounts")) == (0 if point == "before-commit" else 4)
     insert(sqlite, 10)
-    with running(broker, registry, config):
-        keys = eventually(lambda: len(found := keys_of(broker, f"{name}-accounts")) >= 11 and found)
+    with running(engine, registry, config):
+        keys = eventually(lambda: len(found := keys_of(engine, f"{name}-accounts")) >= 11 and found)
     assert sorted(keys) == sorted(f"a{number}" for number in range(11))
 
 

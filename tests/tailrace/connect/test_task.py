@@ -2,9 +2,8 @@
 
 from threading import Event
 
-from tests.tailrace.connect.accounts import eventually
-
 from tailrace.connect.task import TaskThread
+from tests.tailrace.connect.accounts import eventually
 
 
 class FailingOnce:

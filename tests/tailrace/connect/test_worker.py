@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.tailrace.connect.accounts import AccountDatabase, eventually, running
 
 from tailrace.client import BrokerUnreachable
 from tailrace.connect.app import make_app
@@ -15,6 +14,7 @@ from tailrace.connect.errors import ConfigError, SystemUnreachable
 from tailrace.connect.worker import Worker
 from tailrace.testing.port import free_port
 from tailrace.testing.registry import LocalRegistry
+from tests.tailrace.connect.accounts import AccountDatabase, eventually, running
 
 
 def ask(worker: Worker, path: str, method: str = "GET") -> httpx.Response:

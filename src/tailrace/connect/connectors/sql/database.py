@@ -13,7 +13,17 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchTableError, Operatio
 from tailrace.connect.config import Key, text, text_or_empty
 from tailrace.connect.errors import ConfigError, ConnectError, DataError, RetriableError, SystemUnreachable
 
-CONNECT_TIMEOUT_S = 5
+# A server that went silent is noticed within 20 s; without these, a query could wait for hours.
+CONNECT_ARGS: dict[str, dict[str, int]] = {
+    "sqlite": {"timeout": 5},
+    "postgresql": {
+        "connect_timeout": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+    },
+}
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
 KEYS = (
@@ -40,8 +50,7 @@ class Database:
             settings["connection.url"], settings["connection.user"], settings["connection.password"]
         )
         self.dialect = self.url.get_backend_name()
-        timeout = {"sqlite": "timeout", "postgresql": "connect_timeout"}[self.dialect]
-        self.engine: Engine = sa.create_engine(self.url, connect_args={timeout: CONNECT_TIMEOUT_S})
+        self.engine: Engine = sa.create_engine(self.url, connect_args=CONNECT_ARGS[self.dialect])
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def __str__(self) -> str:

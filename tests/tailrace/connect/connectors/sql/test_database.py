@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tests.tailrace.connect.accounts import AccountDatabase
 
 from tailrace.connect.connectors.sql.database import Database, database_url
 from tailrace.connect.errors import ConfigError, ConnectError, DataError, RetriableError, SystemUnreachable
 from tailrace.testing.port import free_port
+from tests.tailrace.connect.accounts import AccountDatabase
 
 
 def open_database(url: str) -> Database:

@@ -5,12 +5,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from tests.tailrace.connect.accounts import AccountDatabase
 
 from tailrace.connect.connectors.sql.sink import SqlSinkTask
 from tailrace.connect.errors import ConnectError
 from tailrace.connect.framework import read_config
 from tailrace.connect.record import Record
+from tests.tailrace.connect.accounts import AccountDatabase
 
 MOMENT = datetime(2026, 11, 23, 10, 20, 30, 123000, tzinfo=UTC)
 

@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.tailrace.connect.accounts import AccountDatabase, eventually
 
 from tailrace.connect.connectors.sql.database import Database
 from tailrace.connect.connectors.sql.table_reader import TableReader
 from tailrace.connect.errors import ConnectError
 from tailrace.connect.framework import read_config
+from tests.tailrace.connect.accounts import AccountDatabase, eventually
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODES = {
@@ -173,7 +173,8 @@ def test_a_transaction_that_commits_late_is_not_passed_over(postgres: Any, uniqu
         database.execute("INSERT INTO accounts (account_id) VALUES ('later')")
         assert read_all(table) == []
     found: list[str] = []
-    eventually(lambda: found.extend(read_all(table)) or len(found) == 2)
+    while len(found) < 2:
+        found += eventually(lambda: read_all(table))
     assert found == ["early", "later"]
 
 
