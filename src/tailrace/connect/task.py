@@ -40,11 +40,11 @@ class TaskThread:
         self._runner: Runner | None = None
         self._state = "UNASSIGNED"
         self._trace: str | None = None
-        # A daemon, so that a database which does not answer cannot keep the process from ending.
         self._thread: Thread | None = None
 
     def start(self, stop: Event) -> None:
         """Begin, in the background, until told to stop."""
+        # A daemon, so that a database which does not answer cannot keep the process from ending.
         self._thread = Thread(target=self._run, args=(stop,), name=self.name, daemon=True)
         self._thread.start()
 

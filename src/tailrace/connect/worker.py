@@ -1,7 +1,7 @@
 """The worker: runs connectors, each given as a configuration, in one process.
 
 What outlives it is in Kafka: the sinks' progress as offsets of their consumer groups, the sources' in the offsets
-topic. A second worker with the same connectors shares the sinks' work and takes the sources over.
+topic. A connector runs in one worker at a time: a second worker takes it over, and what is left of the first is fenced.
 """
 
 import time
