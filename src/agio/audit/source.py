@@ -133,11 +133,9 @@ class TopicSource:
             deadline = time.monotonic() + self._timeout_s
             while True:
                 messages = consume_available(reader, 5000, 0.1)
-                if messages:
-                    deadline = time.monotonic() + self._timeout_s
-                    self._on_read(len(messages))
-                elif time.monotonic() > deadline:
+                if not messages and time.monotonic() > deadline:
                     raise BrokerUnreachable(self._bootstrap_servers, self._timeout_s)
+                self._on_read(len(messages))
                 for message in messages:
                     error = message.error()
                     if error is None and message.offset() < end:
@@ -147,6 +145,8 @@ class TopicSource:
                             return
                     elif not error.retriable() and error.code() != KafkaError._TRANSPORT:
                         raise KafkaException(error)
+                if messages:  # only now: what was read may have waited long to be asked for
+                    deadline = time.monotonic() + self._timeout_s
         finally:
             reader.close()
 
