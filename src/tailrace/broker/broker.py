@@ -69,14 +69,14 @@ class State:
             [transaction.snapshot() for transaction in self.transactions],
         )
 
-    def append(self, batch: JournaledBatch, now_ms: int) -> tuple[PartitionLog, SegmentWrite] | None:
+    def append(self, batch: JournaledBatch) -> tuple[PartitionLog, SegmentWrite] | None:
         """Append a batch that carries its offset; None when its topic has been deleted."""
         topic = self.topics.by_id(batch.topic_id)
         partition_log = topic.partition(batch.partition) if topic else None
         if partition_log is None:
             return None
         data = bytes(batch.data)
-        return partition_log, partition_log.append(parse_header(data), data, now_ms)
+        return partition_log, partition_log.append(parse_header(data), data)
 
     def apply(self, event: AnyEvent) -> None:
         """Take in one event."""
@@ -161,12 +161,11 @@ class Broker:
         Gives the base offsets of the batches. It is durable when `commit.recorded_frame` is.
         """
         batches, writes, logs, base_offsets = [], [], [], []
-        now_ms = self.now_ms()
         for topic, partition, batch in appends:
             partition_log = topic.partitions[partition]
             base_offset = partition_log.log_end_offset
             data = relocate(batch, base_offset, self.state.leader_epoch)
-            writes.append(partition_log.append(parse_header(data), data, now_ms))
+            writes.append(partition_log.append(parse_header(data), data))
             batches.append(JournaledBatch(topic.id, partition, data))
             logs.append(partition_log)
             base_offsets.append(base_offset)

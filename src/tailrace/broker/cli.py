@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from functools import partial
 from pathlib import Path
@@ -91,6 +92,7 @@ def _event_loop() -> asyncio.AbstractEventLoop:
 
 async def serve(config: BrokerConfig) -> None:
     """Recover, listen, and stop cleanly on a signal."""
+    listening = _bind(config.host, config.port)
     disk = Disk(config.data)
     disk.lock()
     loop = asyncio.get_running_loop()
@@ -98,14 +100,8 @@ async def serve(config: BrokerConfig) -> None:
     running = Broker(config, disk, state, _stop_at_once)
     running.commit.start()
     connections: set[Connection] = set()
-    try:
-        server = await loop.create_server(partial(Connection, running, connections), config.host, config.port)
-    except OSError as error:
-        raise CannotStart(
-            f"cannot listen on {config.host}:{config.port}: {error.strerror or error}; "
-            "stop what uses the port, or choose another one with --port"
-        ) from None
-    running.port = server.sockets[0].getsockname()[1]
+    running.port = listening.getsockname()[1]
+    server = await loop.create_server(partial(Connection, running, connections), sock=listening, backlog=1024)
     timeouts = asyncio.create_task(_abort_overdue(running), name="transaction timeouts")
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -118,6 +114,21 @@ async def serve(config: BrokerConfig) -> None:
         connection.close()
     await running.commit.stop(CHECKPOINT_WITHIN_S)
     log.info("broker stopped")
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A socket with the address, so that clients are refused until the broker is ready. Raises CannotStart."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise CannotStart(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; "
+            "stop what uses the port, or choose another one with --port"
+        ) from None
+    return listening
 
 
 def _announce(running: Broker) -> None:

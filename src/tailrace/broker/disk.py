@@ -74,6 +74,12 @@ class Disk:
                 f"{self.root} is in use by another broker; stop that one or choose another directory with --data"
             ) from None
 
+    def unlock(self) -> None:
+        """Let another broker own the directory."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
     def open(self, name: str) -> File:
         """Open a file for reading and writing, created with its directories where they do not exist."""
         path = self.root / name

@@ -194,3 +194,10 @@ class GroupCommit:
                     await asyncio.shield(self._save_checkpoint(pending))
         self._thread.shutdown(wait=False)
         self._checkpoint_thread.shutdown(wait=False)
+
+    def abandon(self) -> None:
+        """Stop as in a crash: what is not durable by now is lost."""
+        if self._task is not None:
+            self._task.cancel()
+        self._thread.shutdown(cancel_futures=True)
+        self._checkpoint_thread.shutdown(cancel_futures=True)

@@ -80,9 +80,8 @@ def _without_files_of(stored: Checkpoint, deleted: set[bytes]) -> Checkpoint:
 
 
 def _replay(state: State, frame: Frame) -> None:
-    now_ms = time.time_ns() // 1_000_000
     for batch in frame.batches:
-        appended = state.append(batch, now_ms)
+        appended = state.append(batch)
         if appended is not None:
             segment, position, data = appended[1]
             segment.file.write(data, position)

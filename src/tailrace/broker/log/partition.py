@@ -55,8 +55,8 @@ class SegmentSnapshot(msgspec.Struct, array_like=True):
 
     base_offset: int
     size: int
+    first_timestamp: int
     max_timestamp: int
-    created_ms: int
 
 
 class PartitionSnapshot(msgspec.Struct, array_like=True):
@@ -84,12 +84,13 @@ class PartitionLog:
         self.epochs = snapshot.epochs
         self.segments = [self._load_segment(stored) for stored in snapshot.segments]
         if not self.segments:
-            self.segments.append(Segment(disk, directory, self.log_end_offset, 0))
+            self.segments.append(Segment(disk, directory, self.log_end_offset))
         self._durable = self.end()
         self._places: dict[int, tuple[Segment, Place]] = {}
 
     def _load_segment(self, stored: SegmentSnapshot) -> Segment:
-        segment = Segment(self._disk, self.directory, stored.base_offset, stored.created_ms)
+        segment = Segment(self._disk, self.directory, stored.base_offset)
+        segment.first_timestamp = stored.first_timestamp
         segment.max_timestamp = stored.max_timestamp
         if stored.size:
             segment.load(stored.size)
@@ -100,7 +101,7 @@ class PartitionLog:
         return PartitionSnapshot(
             self.log_start_offset,
             self.log_end_offset,
-            [SegmentSnapshot(s.base_offset, s.size, s.max_timestamp, s.created_ms) for s in self.segments],
+            [SegmentSnapshot(s.base_offset, s.size, s.first_timestamp, s.max_timestamp) for s in self.segments],
             self.producers.snapshot(),
             self.epochs,
         )
@@ -130,13 +131,11 @@ class PartitionLog:
         """Where the next batch goes."""
         return LogEnd(self.log_end_offset, self.active, self.active.size)
 
-    def append(self, header: BatchHeader, data: bytes, now_ms: int) -> SegmentWrite:
+    def append(self, header: BatchHeader, data: bytes) -> SegmentWrite:
         """Append a batch that carries the offset `log_end_offset` and its epoch; gives what is to be written."""
         base_offset = self.log_end_offset
-        if self.active.size and self._must_roll(header.size, now_ms):
-            self.segments.append(Segment(self._disk, self.directory, base_offset, now_ms))
-        if not self.active.size:
-            self.active.created_ms = now_ms
+        if self.active.size and self._must_roll(header):
+            self.segments.append(Segment(self._disk, self.directory, base_offset))
         position = self.active.append(header, base_offset)
         self.log_end_offset = base_offset + header.last_offset_delta + 1
         if header.producer_id != NO_PRODUCER_ID:
@@ -145,9 +144,10 @@ class PartitionLog:
             self.epochs.append((header.leader_epoch, base_offset))
         return SegmentWrite(self.active, position, data)
 
-    def _must_roll(self, batch_bytes: int, now_ms: int) -> bool:
-        is_full = self.active.size + batch_bytes > self.segment_bytes
-        return is_full or now_ms - self.active.created_ms > self.segment_ms
+    def _must_roll(self, header: BatchHeader) -> bool:
+        """Like Kafka, by the time of the records, so that replay makes the same segments."""
+        is_full = self.active.size + header.size > self.segment_bytes
+        return is_full or header.max_timestamp - self.active.first_timestamp > self.segment_ms
 
     def advance(self, durable: LogEnd) -> None:
         """Everything before `durable` is on disk now."""

@@ -23,11 +23,11 @@ class CorruptSegment(Exception):
 class Segment:
     """A file of batches with its index."""
 
-    def __init__(self, disk: Disk, directory: str, base_offset: int, created_ms: int) -> None:
+    def __init__(self, disk: Disk, directory: str, base_offset: int) -> None:
         self.base_offset = base_offset
         self.size = 0
+        self.first_timestamp = -1
         self.max_timestamp = -1
-        self.created_ms = created_ms
         self.index = SegmentIndex(base_offset)
         self._disk = disk
         self._name = f"{directory}/{base_offset:020}"
@@ -56,6 +56,8 @@ class Segment:
     def append(self, header: BatchHeader, base_offset: int) -> int:
         """Reserve the place of a batch; gives the position where its bytes have to be written."""
         position = self.size
+        if position == 0:
+            self.first_timestamp = header.max_timestamp
         self.index.append(base_offset, position, self.max_timestamp)
         self.size += header.size
         self.max_timestamp = max(self.max_timestamp, header.max_timestamp)

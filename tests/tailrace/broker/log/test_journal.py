@@ -1,0 +1,68 @@
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tailrace.broker.disk import Disk
+from tailrace.broker.events import OffsetsCommitted, TopicDeleted
+from tailrace.broker.log import journal
+from tailrace.broker.log.journal import Frame, JournaledBatch, JournalFile, decode_frames, encode_frame, read_frames
+
+batches = st.lists(
+    st.tuples(st.binary(min_size=16, max_size=16), st.integers(0, 99), st.binary(max_size=100)), max_size=3
+)
+events = st.lists(
+    st.builds(TopicDeleted, st.binary(max_size=16))
+    | st.builds(OffsetsCommitted, st.text(max_size=5), st.just([("t", 0, 1, 2, "m", 3)])),
+    max_size=3,
+)
+
+Content = tuple[list[tuple[bytes, int, bytes]], list[TopicDeleted]]
+
+
+def plain(frame: Frame) -> tuple[object, ...]:
+    return frame.number, [(*batch[:2], bytes(batch.data)) for batch in frame.batches], list(frame.events)
+
+
+@given(st.lists(st.tuples(batches, events), max_size=5), st.integers(0, 2**40))
+def test_frames_come_back(
+    contents: list[tuple[list[tuple[bytes, int, bytes]], list[TopicDeleted]]], first: int
+) -> None:
+    frames = [
+        Frame(first + index, [JournaledBatch(*batch) for batch in some], happened)
+        for index, (some, happened) in enumerate(contents)
+    ]
+    data = b"".join(map(encode_frame, frames)) + bytes(100)
+    assert [plain(frame) for frame, _ in decode_frames(data, first)] == [plain(frame) for frame in frames]
+
+
+def test_a_frame_of_another_number_ends_the_journal() -> None:
+    data = encode_frame(Frame(5, [], [])) + encode_frame(Frame(7, [], []))
+    assert [frame.number for frame, _ in decode_frames(data, 5)] == [5]
+    assert list(decode_frames(data, 6)) == []
+
+
+def test_frames_larger_than_a_read_are_read_whole(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    file = JournalFile(disk, 1)
+    sizes = [10, journal.READ_BYTES * 2, 100, journal.READ_BYTES - 50, 3]
+    for number, size in enumerate(sizes, 1):
+        batch = JournaledBatch(bytes(16), 0, b"x" * size)
+        file.write(encode_frame(Frame(number, [batch], [])), sync=False)
+    stored = disk.open(file.name)
+    assert [len(frame.batches[0].data) for frame in read_frames(stored, 1)] == sizes
+
+
+def test_a_length_that_nothing_backs_ends_the_journal(tmp_path: Path) -> None:
+    file = Disk(tmp_path).open("journal")
+    file.write(b"\xff" * 100, 0)
+    assert list(read_frames(file, 1)) == []
+
+
+def test_what_was_left_of_a_file_is_erased_before_it_is_used(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    old = JournalFile(disk, 1)
+    old.write(b"".join(encode_frame(Frame(number, [], [])) for number in (1, 2)), sync=True)
+    new = JournalFile(disk, 1)
+    new.write(encode_frame(Frame(1, [], [])), sync=True)
+    assert [frame.number for frame in read_frames(disk.open(new.name), 1)] == [1]
