@@ -3,6 +3,7 @@
 import typer
 
 from tailrace.broker.cli import broker
+from tailrace.connect.cli import connect
 from tailrace.registry.cli import registry
 
 app = typer.Typer(
@@ -13,6 +14,7 @@ app = typer.Typer(
 )
 app.command()(broker)
 app.command()(registry)
+app.command()(connect)
 
 
 @app.callback()

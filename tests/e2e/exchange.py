@@ -10,9 +10,8 @@ from pathlib import Path
 
 import httpx
 import psutil
-from confluent_kafka import TopicPartition
 
-from tailrace.client import consumer
+from tailrace.client import consumer, watermarks
 from tailrace.testing.port import free_port
 
 READY_TIMEOUT_S = 60.0
@@ -94,7 +93,7 @@ class Exchange:
         """How many offsets a topic has used."""
         reader = consumer(self.bootstrap_servers, "none")
         partitions = reader.list_topics(topic, timeout=10).topics[topic].partitions
-        ends = (reader.get_watermark_offsets(TopicPartition(topic, number), timeout=10) for number in partitions)
+        ends = (watermarks(reader, topic, number) for number in partitions)
         total = sum(end - start for start, end in ends)
         reader.close()
         return total

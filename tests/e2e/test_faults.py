@@ -9,6 +9,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
+
 from tests.e2e.exchange import Exchange
 
 RATE, ACCOUNTS = 200, 40

@@ -31,6 +31,7 @@ def source(url: str) -> dict[str, str]:
         "incrementing.column.name": "id",
         "timestamp.delay.interval.ms": "50",
         "poll.interval.ms": "100",
+        "batch.max.rows": "1000",
         "topic.prefix": "",
         "key.converter": "org.apache.kafka.connect.storage.StringConverter",
         "transforms": "key,id,columns",

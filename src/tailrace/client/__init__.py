@@ -7,6 +7,7 @@ are confluent-kafka's own objects, except for the transactional producer, whose 
 from tailrace.client.admin import Topic, admin, ensure_topics, wait_for_broker, wait_for_topics
 from tailrace.client.catch_up import CatchUp
 from tailrace.client.consumer import consumer, read_to_end
+from tailrace.client.dead_letter import dead_letter_headers
 from tailrace.client.errors import BrokerUnreachable, ProducerFenced, TransactionAborted
 from tailrace.client.producer import producer
 from tailrace.client.record import Record, consume, consume_available
@@ -25,6 +26,7 @@ __all__ = [
     "consume",
     "consume_available",
     "consumer",
+    "dead_letter_headers",
     "ensure_topics",
     "producer",
     "read_to_end",

@@ -26,6 +26,9 @@ class Record(Protocol):
     def value(self) -> bytes | None:
         """Value as written; None is a tombstone."""
 
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        """Headers in the order they were written."""
+
     def timestamp(self) -> tuple[int, int]:
         """Kind of timestamp, and milliseconds since 1970."""
 

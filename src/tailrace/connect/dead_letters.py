@@ -1,31 +1,8 @@
-"""Dead letters: records that could not be used, kept as they came, with the reason in headers (KIP-298)."""
-
-import traceback
+"""The dead-letter topic of a sink."""
 
 from confluent_kafka import KafkaError, KafkaException, Message
 
-from tailrace.client import Topic, admin, ensure_topics, producer
-from tailrace.connect.intake import Received
-
-PREFIX = "__connect.errors."
-
-
-def error_headers(
-    message: Received, connector: str, task_id: int, stage: str, error: Exception
-) -> list[tuple[str, bytes]]:
-    """Give the headers that Apache Kafka Connect adds, `stage` being where it happened, such as VALUE_CONVERTER."""
-    context = {
-        "topic": message.topic(),
-        "partition": message.partition(),
-        "offset": message.offset(),
-        "connector.name": connector,
-        "task.id": task_id,
-        "stage": stage,
-        "exception.class.name": type(error).__qualname__,
-        "exception.message": str(error),
-        "exception.stacktrace": "".join(traceback.format_exception(error)),
-    }
-    return [(PREFIX + name, str(value).encode()) for name, value in context.items()]
+from tailrace.client import Record, Topic, admin, dead_letter_headers, ensure_topics, producer
 
 
 class DeadLetters:
@@ -40,16 +17,13 @@ class DeadLetters:
         self._task_id = task_id
         self._failure: KafkaError | None = None
 
-    def send(self, message: Received, stage: str, error: Exception) -> None:
+    def send(self, message: Record, stage: str, error: Exception) -> None:
         """Send a record as it came; it is safe only after `flush`."""
         self._producer.produce(
             self._topic,
             key=message.key(),
             value=message.value(),
-            headers=[
-                *(message.headers() or ()),
-                *error_headers(message, self._connector, self._task_id, stage, error),
-            ],
+            headers=dead_letter_headers(message, self._connector, stage, error, self._task_id),
             on_delivery=self._delivered,
         )
         self._producer.poll(0)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from threading import Event
-from typing import Protocol, TypeAlias, cast
+from typing import TypeAlias, cast
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -27,13 +27,6 @@ PASSING = frozenset(
 )
 
 
-class Received(Record, Protocol):
-    """A record as Kafka's client gives it."""
-
-    def headers(self) -> list[tuple[str, bytes | None]] | None:
-        """Headers as written."""
-
-
 class Intake:
     """Reads the topics as a member of the group; a batch is committed, or taken back to come again."""
 
@@ -42,18 +35,18 @@ class Intake:
         self._consumer: Consumer = consumer(bootstrap_servers, group_id, **overrides)
         self._assigned: set[Place] = set()
         self._rebalances = 0
-        self._pending: list[Received] = []
+        self._pending: list[Record] = []
         self._commit_failing = False
 
     def subscribe(self, topics: list[str]) -> None:
         """Join the group."""
         self._consumer.subscribe(topics, on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_revoke)
 
-    def fetch(self, count_max: int) -> list[Received]:
+    def fetch(self, count_max: int) -> list[Record]:
         """Wait shortly for a record, then take what is there with it. Raises KafkaException."""
         messages, self._pending = self._pending, []
         found = consume_available(self._consumer, count_max, 0 if messages else POLL_S)
-        messages += cast("list[Received]", found)
+        messages += found
         return [message for message in messages if self._is_record(message) and _place(message) in self._assigned]
 
     def wait(self, seconds: float, stop: Event) -> bool:
@@ -64,11 +57,11 @@ class Intake:
         ends_at = time.monotonic() + seconds
         while (left_s := ends_at - time.monotonic()) > 0 and not stop.is_set() and self._rebalances == rebalances:
             if (message := self._consumer.poll(min(left_s, POLL_S))) is not None:
-                self._pending.append(cast("Received", message))
+                self._pending.append(cast("Record", message))
         self._consumer.resume([TopicPartition(*place) for place in held if place in self._assigned])
         return self._rebalances == rebalances and not stop.is_set()
 
-    def take_back(self, messages: Sequence[Received]) -> None:
+    def take_back(self, messages: Sequence[Record]) -> None:
         """Have the messages delivered again, where their partition is still ours."""
         first: dict[Place, int] = {}
         for message in (*messages, *self._pending):
@@ -78,7 +71,7 @@ class Intake:
         for place, offset in first.items():
             self._consumer.seek(TopicPartition(*place, offset))
 
-    def commit(self, messages: Sequence[Received]) -> None:
+    def commit(self, messages: Sequence[Record]) -> None:
         """Commit the offsets after the messages; they are in order within a partition.
 
         A failure is logged, not raised: a later commit covers it, or the records come again.
@@ -105,7 +98,7 @@ class Intake:
         self._assigned.difference_update((p.topic, p.partition) for p in partitions)
         self._rebalances += 1
 
-    def _is_record(self, message: Received) -> bool:
+    def _is_record(self, message: Record) -> bool:
         error = message.error()
         if error is None:
             return True
@@ -115,5 +108,5 @@ class Intake:
         return False
 
 
-def _place(message: Received) -> Place:
+def _place(message: Record) -> Place:
     return message.topic(), message.partition()

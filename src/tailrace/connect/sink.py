@@ -11,12 +11,13 @@ from typing import Any, TypeAlias
 
 import structlog
 
+from tailrace.client import Record as Received
 from tailrace.connect.connector import ConnectorConfig, SinkTask
 from tailrace.connect.converters import make_converter
 from tailrace.connect.dead_letters import DeadLetters
 from tailrace.connect.errors import ConnectError, DataError
 from tailrace.connect.framework import overrides
-from tailrace.connect.intake import Intake, Received
+from tailrace.connect.intake import Intake
 from tailrace.connect.outage import GivenUp, Outage
 from tailrace.connect.record import Record
 from tailrace.connect.transforms.chain import make_chain

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from tailrace.deploy.backoff import Backoff, Ended, GiveUp, Leave, Restart, after_exit, describe
 from tailrace.deploy.log import OutputLog

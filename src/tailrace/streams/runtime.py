@@ -15,7 +15,6 @@ import structlog
 
 from tailrace.client import ProducerFenced, wait_for_topics
 from tailrace.streams.config import StreamsConfig
-from tailrace.streams.dead_letter import DEAD_LETTERS
 from tailrace.streams.topology import Topology
 from tailrace.streams.worker import Worker
 
@@ -35,7 +34,7 @@ def run(
     Raises TopologyError for partition counts that do not fit, LookupError for missing topics, BrokerUnreachable, and
     whatever an operator raises: the caller ends the process then, and a new one does the work again.
     """
-    partitions = wait_for_topics(config.bootstrap_servers, {*topology.topics(), DEAD_LETTERS}, config.topics_timeout_s)
+    partitions = wait_for_topics(config.bootstrap_servers, topology.topics(), config.topics_timeout_s)
     topology.check(partitions)
     while not stop.is_set():
         try:

@@ -9,9 +9,9 @@ from typing import Any
 
 from msgspec import msgpack
 
+from tailrace.client import dead_letter_headers
 from tailrace.registry.errors import SerdeError
 from tailrace.registry.serde import Serde
-from tailrace.streams.dead_letter import DEAD_LETTERS, headers_of
 from tailrace.streams.operators.operator import fan_out
 from tailrace.streams.record import Process, Record
 from tailrace.streams.state.backend import Backend
@@ -19,7 +19,7 @@ from tailrace.streams.state.store import Store
 from tailrace.streams.state.table import TableReader, TableStore
 from tailrace.streams.topology import Node, Topology
 
-Headers = list[tuple[str, bytes]] | None
+Headers = list[tuple[str, str | bytes | None]] | None
 # topic, partition (-1: that of the key), key, value, headers
 Output = tuple[str, int, bytes | None, bytes | None, Headers]
 
@@ -179,7 +179,8 @@ class Task:
         self._unwritten_offsets[topic, self.partition] = offset
 
     def _dead_letter(self, record: Record, error: SerdeError) -> None:
-        self.emit((DEAD_LETTERS, -1, record.key(), record.value(), headers_of(self._topology.name, record, error)))
+        headers = dead_letter_headers(record, self._topology.name, "VALUE_CONVERTER", error)
+        self.emit((self._topology.dead_letters, -1, record.key(), record.value(), headers))
 
 
 def key_of(record: Record) -> str:

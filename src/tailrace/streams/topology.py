@@ -146,10 +146,14 @@ class Journal:
 
 
 class Topology:
-    """Streams, tables and what connects them; `name` is the application's and its consumer group's."""
+    """Streams, tables and what connects them; `name` is the application's and its consumer group's.
 
-    def __init__(self, name: str) -> None:
+    Records that cannot be read go to the topic `dead_letters`.
+    """
+
+    def __init__(self, name: str, dead_letters: str = "dead-letters") -> None:
         self.name = name
+        self.dead_letters = dead_letters
         self.sources: dict[str, Source] = {}
         self.tables: dict[str, Table[Any]] = {}
         self.global_tables: dict[str, GlobalTable[Any]] = {}
@@ -199,7 +203,7 @@ class Topology:
 
     def topics(self) -> set[str]:
         """All topics that it reads or writes."""
-        return {*self.sources, *self.tables, *self.global_tables, *self.sinks}
+        return {*self.sources, *self.tables, *self.global_tables, *self.sinks, self.dead_letters}
 
     def describe(self) -> str:
         """Draw the topology as indented text."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import ClassVar, Self
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from tailrace.deploy.orphan import die_with_parent
 from tailrace.testing.port import free_port, port_is_free

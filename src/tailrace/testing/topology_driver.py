@@ -43,7 +43,6 @@ class TopologyDriver:
         self._outputs: list[Output] = []
         self._read: dict[str, int] = {}
         self.log: dict[str, list[Any]] = {topic: [] for topic in topology.topics()}
-        self.log["dead-letters"] = []
         self._globals = {
             topic: TableStore(topic, MemoryBackend(), table.value.decode)
             for topic, table in topology.global_tables.items()
