@@ -1,6 +1,5 @@
 """The registry's HTTP application: which handler answers what, and how outcomes become answers."""
 
-import logging
 from collections.abc import Awaitable, Callable
 from urllib.parse import unquote
 
@@ -16,8 +15,6 @@ from tailrace.registry.client import CONTENT_TYPE
 from tailrace.registry.errors import ErrorCode, Rejection
 from tailrace.registry.handlers import Handlers
 from tailrace.registry.log import SchemaLog
-
-log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Awaitable[object]]
 

@@ -24,6 +24,7 @@ from tailrace.client import (
     consumer,
     ensure_topics,
     wait_for_broker,
+    watermarks,
 )
 from tailrace.registry import records
 from tailrace.registry.errors import Rejection
@@ -35,7 +36,6 @@ log = logging.getLogger(__name__)
 
 TOPIC_CONFIG = {"cleanup.policy": "compact"}
 FENCED_BACKOFF_S = 0.2
-RETRY_BACKOFF_S = 0.05
 POLL_S = 0.2
 BATCH_MAX = 500
 # The end of the topic is reported when a fetch finds nothing more, so nobody waits longer than this to catch up.
@@ -119,20 +119,13 @@ class SchemaLog:
 
     def catch_up(self) -> None:
         """Return once everything that is in the topic now has been applied. Raises TimeoutError."""
-        deadline = time.monotonic() + self._timeout_s
-        self._wait_for(self._end(deadline), deadline)
-
-    def _end(self, deadline: float) -> int:
         assert self._asker is not None
-        while True:
-            try:
-                _, end = self._asker.get_watermark_offsets(self._partition, timeout=self._timeout_s)
-            except KafkaException as error:
-                if time.monotonic() > deadline:
-                    raise TimeoutError(f"the end of {self._partition.topic} cannot be asked for: {error}") from error
-                time.sleep(RETRY_BACKOFF_S)  # a new topic has no leader at first
-            else:
-                return end
+        deadline = time.monotonic() + self._timeout_s
+        try:
+            _, end = watermarks(self._asker, self._partition.topic, self._partition.partition, self._timeout_s)
+        except KafkaException as error:
+            raise TimeoutError(f"the end of {self._partition.topic} cannot be asked for: {error}") from error
+        self._wait_for(end, deadline)
 
     def _decide_and_append(self, request: Request) -> Sequence[Event] | Rejection:
         if self._producer is None or self._producer.must_be_replaced:
