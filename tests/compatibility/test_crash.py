@@ -121,9 +121,7 @@ def test_each_transaction_is_there_completely_or_not_at_all(own_broker: BrokerPr
     assert len(set(found)) == len(found)
 
 
-def test_offsets_and_topics_survive_a_kill_and_members_join_again(
-    own_broker: BrokerProcess, own_clients: Clients
-) -> None:
+def test_offsets_topics_and_members_survive_a_kill(own_broker: BrokerProcess, own_clients: Clients) -> None:
     topic = own_clients.topic()
     producer = own_clients.producer(**QUICK)
     for number in range(4):

@@ -22,6 +22,7 @@ from tailrace.broker.events import AnyEvent
 from tailrace.broker.group_commit import GroupCommit
 from tailrace.broker.groups.coordinator import GroupCoordinator
 from tailrace.broker.groups.offsets import CommittedOffsets
+from tailrace.broker.groups.snapshot import GroupSnapshot
 from tailrace.broker.log.journal import Frame, JournaledBatch, encode_frame
 from tailrace.broker.log.partition import PartitionLog, SegmentWrite
 from tailrace.broker.topics import Topic, Topics
@@ -43,6 +44,7 @@ class State:
         self.topics = Topics(disk)
         self.offsets = CommittedOffsets()
         self.transactions = Transactions()
+        self.groups = {group.group_id: group for group in checkpoint.groups}
         for topic in checkpoint.topics:
             self.topics.add(topic)
         for group_id, rows in checkpoint.offsets.items():
@@ -67,6 +69,7 @@ class State:
                 for group_id, rows in groups.items()
             ],
             [transaction.snapshot() for transaction in self.transactions],
+            list(self.groups.values()),
         )
 
     def append(self, batch: JournaledBatch) -> tuple[PartitionLog, SegmentWrite] | None:
@@ -87,7 +90,10 @@ class State:
                 self.offsets.hold(event)
             case events.OffsetsDeleted():
                 self.offsets.delete(event)
+            case events.GroupSettled():
+                self._settle_group(event.group)
             case events.GroupDeleted():
+                self.groups.pop(event.group_id, None)
                 self.offsets.delete_group(event)
             case events.PartitionsAddedToTransaction():
                 self.transactions.add_partitions(event)
@@ -103,6 +109,12 @@ class State:
                 self.next_producer_id = max(self.next_producer_id, event.producer_id + 1)
             case _:
                 self._apply_to_topic(event)
+
+    def _settle_group(self, group: GroupSnapshot) -> None:
+        if group.members:
+            self.groups[group.group_id] = group
+        else:
+            self.groups.pop(group.group_id, None)
 
     def _apply_to_topic(self, event: AnyEvent) -> None:
         match event:
@@ -154,6 +166,11 @@ class Broker:
         self.groups = GroupCoordinator(self)
         self.transactions = TransactionCoordinator(self)
         self._readers: dict[PartitionLog, set[asyncio.Event]] = {}
+
+    def start(self) -> None:
+        """Begin to work, in the running event loop."""
+        self.commit.start()
+        self.groups.load(self.state.groups.values())
 
     def record(self, appends: Iterable[Append] = (), events: Sequence[AnyEvent] = ()) -> list[int]:
         """Make something happen: batches are appended, then events applied, all or nothing.

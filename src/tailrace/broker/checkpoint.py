@@ -13,6 +13,7 @@ from crc32c import crc32c
 
 from tailrace.broker.disk import Disk
 from tailrace.broker.events import OffsetRow
+from tailrace.broker.groups.snapshot import GroupSnapshot
 from tailrace.broker.log.partition import PartitionSnapshot
 
 NAME = "checkpoint"
@@ -55,6 +56,7 @@ class Checkpoint(msgspec.Struct, array_like=True):
     offsets: dict[str, list[OffsetRow]] = {}
     pending_offsets: list[tuple[int, str, list[OffsetRow]]] = []
     transactions: list[TransactionSnapshot] = []
+    groups: list[GroupSnapshot] = []
 
 
 class CorruptCheckpoint(Exception):

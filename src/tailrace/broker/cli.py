@@ -98,7 +98,7 @@ async def serve(config: BrokerConfig) -> None:
     loop = asyncio.get_running_loop()
     state = recover(disk, config.flush)
     running = Broker(config, disk, state, _stop_at_once)
-    running.commit.start()
+    running.start()
     connections: set[Connection] = set()
     running.port = listening.getsockname()[1]
     server = await loop.create_server(partial(Connection, running, connections), sock=listening, backlog=1024)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import msgspec
 
+from tailrace.broker.groups.snapshot import GroupSnapshot
+
 OffsetRow = tuple[str, int, int, int, str, int]
 
 
@@ -65,6 +67,12 @@ class OffsetsDeleted(Event, frozen=True):
 
     group_id: str
     partitions: list[tuple[str, int]]
+
+
+class GroupSettled(Event, frozen=True):
+    """A rebalance of a group is over: it is stable, or empty."""
+
+    group: GroupSnapshot
 
 
 class GroupDeleted(Event, frozen=True):
@@ -131,6 +139,7 @@ AnyEvent = (
     | LogStartMoved
     | OffsetsCommitted
     | OffsetsDeleted
+    | GroupSettled
     | GroupDeleted
     | ProducerIdAllocated
     | ProducerInitialized

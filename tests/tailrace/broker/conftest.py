@@ -44,7 +44,7 @@ async def running(data: Path, **config: Any) -> AsyncIterator[Broker]:
     disk.lock()
     clock = Clock()
     broker = Broker(BrokerConfig(data=data, **config), disk, recover(disk), fail, clock)
-    broker.commit.start()
+    broker.start()
     try:
         yield broker
     finally:

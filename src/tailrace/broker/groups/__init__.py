@@ -1,1 +1,1 @@
-"""Consumer groups, classic protocol: membership in memory, committed offsets in the journal."""
+"""Consumer groups, classic protocol: members, generations and committed offsets."""

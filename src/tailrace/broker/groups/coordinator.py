@@ -1,18 +1,22 @@
 """The coordinator of consumer groups: JoinGroup, SyncGroup, Heartbeat, LeaveGroup and their timers.
 
 Follows Kafka's GroupCoordinator for the classic protocol, with static members (KIP-345) and member ids that are given
-before the join (KIP-394). Membership lives in memory only: after a restart every member is unknown and joins again.
+before the join (KIP-394). Each stable generation is recorded, so that members do not notice a restart of the broker; a
+rebalance that a restart interrupts begins anew.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from kio.schema.errors import ErrorCode
 
+from tailrace.broker.events import GroupSettled
+from tailrace.broker.groups.snapshot import GroupSnapshot
 from tailrace.broker.groups.state import Group, GroupState, Joined, Member, Protocols, Synced
 
 if TYPE_CHECKING:
@@ -42,6 +46,17 @@ class GroupCoordinator:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self.groups: dict[str, Group] = {}
+
+    def load(self, snapshots: Iterable[GroupSnapshot]) -> None:
+        """Take over the groups of before a restart; their members have a whole session to be heard of."""
+        for snapshot in snapshots:
+            group = self.groups[snapshot.group_id] = Group.load(snapshot)
+            for member in group.members.values():
+                self._expect_heartbeat(member)
+                self._watch_session(group, member)
+
+    def _record_settled(self, group: Group) -> None:
+        self._broker.record(events=[GroupSettled(group.snapshot())])
 
     # -- join ----------------------------------------------------------------------------------------------------
 
@@ -138,6 +153,7 @@ class GroupCoordinator:
         if group.state is not GroupState.STABLE or not had_same_protocols:
             self._prepare_rebalance(group)
             return member
+        self._record_settled(group)
         joined = self._joined(group, member)
         if was_leader and request.can_skip_assignment:
             return replace(joined, skip_assignment=True)
@@ -215,6 +231,7 @@ class GroupCoordinator:
         if not group.members:
             group.move_to(GroupState.EMPTY)
             group.protocol_name = group.leader_id = None
+            self._record_settled(group)
             return
         group.move_to(GroupState.COMPLETING_REBALANCE)
         group.protocol_name = group.choose_protocol()
@@ -259,6 +276,7 @@ class GroupCoordinator:
             self._expect_heartbeat(member)
             _answer_sync(member, _synced(group, member))
         group.move_to(GroupState.STABLE)
+        self._record_settled(group)
 
     # -- heartbeat and leaving -----------------------------------------------------------------------------------
 

@@ -13,6 +13,8 @@ from enum import StrEnum
 
 from kio.schema.errors import ErrorCode
 
+from tailrace.broker.groups.snapshot import GroupSnapshot, MemberSnapshot
+
 
 class GroupState(StrEnum):
     """Kafka's states, by the names that DescribeGroups gives."""
@@ -89,6 +91,33 @@ class Member:
         """Whether a request of the member is open; it needs no heartbeat then."""
         return self.joining is not None or self.syncing is not None
 
+    def snapshot(self) -> MemberSnapshot:
+        """What the journal stores."""
+        return MemberSnapshot(
+            self.member_id,
+            self.instance_id,
+            self.client_id,
+            self.client_host,
+            self.session_timeout_ms,
+            self.rebalance_timeout_ms,
+            self.protocols,
+            self.assignment,
+        )
+
+    @classmethod
+    def load(cls, snapshot: MemberSnapshot) -> Member:
+        """The member that a snapshot describes."""
+        return cls(
+            snapshot.member_id,
+            snapshot.instance_id,
+            snapshot.client_id,
+            snapshot.client_host,
+            snapshot.session_timeout_ms,
+            snapshot.rebalance_timeout_ms,
+            snapshot.protocols,
+            snapshot.assignment,
+        )
+
     def metadata(self, protocol_name: str | None) -> bytes:
         """The member's metadata for a protocol, empty when it does not support it."""
         return next((metadata for name, metadata in self.protocols if name == protocol_name), b"")
@@ -163,6 +192,22 @@ class Group:
             next(name for name, _ in member.protocols if name in common) for member in self.members.values()
         )
         return votes.most_common(1)[0][0]
+
+    def snapshot(self) -> GroupSnapshot:
+        """What the journal stores when a rebalance is over."""
+        members = tuple(member.snapshot() for member in self.members.values())
+        return GroupSnapshot(
+            self.group_id, self.generation_id, self.protocol_type, self.protocol_name, self.leader_id, members
+        )
+
+    @classmethod
+    def load(cls, snapshot: GroupSnapshot) -> Group:
+        """The stable group that a snapshot describes."""
+        group = cls(snapshot.group_id, GroupState.STABLE, snapshot.generation_id, snapshot.protocol_type)
+        for stored in snapshot.members:
+            group.add(Member.load(stored))
+        group.protocol_name, group.leader_id = snapshot.protocol_name, snapshot.leader_id
+        return group
 
     @property
     def rebalance_timeout_ms(self) -> int:
