@@ -84,7 +84,7 @@ def error_response(code: Code, message: str, headers: Mapping[str, str] | None =
     return JSONResponse({"error": {"code": code, "message": message}}, STATUS[code], headers)
 
 
-# Not `model`, for which FastAPI would claim the content type of a route's success. The schema is there by way of /health.
+# Not `model`, for which FastAPI would claim the content type of a route's success. /health brings the schema in.
 _CONTENT = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}}
 
 

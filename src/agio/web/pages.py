@@ -9,6 +9,8 @@ from fastapi.templating import Jinja2Templates
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from agio.web.sessions import COOKIE
+
 _HERE = Path(__file__).parent
 STATIC = _HERE / "static"
 
@@ -31,7 +33,8 @@ def serve_pages(app: FastAPI) -> None:
 
     @app.api_route("/", methods=["GET", "HEAD"], response_class=HTMLResponse, include_in_schema=False)
     async def page(request: Request) -> Response:
-        return templates.TemplateResponse(request, "page.html", {"static": static})
+        context = {"static": static, "session": COOKIE in request.cookies}
+        return templates.TemplateResponse(request, "page.html", context)
 
 
 def _version() -> str:

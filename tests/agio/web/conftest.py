@@ -12,7 +12,6 @@ from tailrace.testing.registry import RegistryProcess
 from tests.agio.web.others import Others
 from tests.agio.web.running import Person, WebService
 
-
 MakePerson = Callable[[], Person]
 
 

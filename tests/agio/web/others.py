@@ -1,12 +1,10 @@
-"""The other services of the exchange in one thread: it stores accounts, decides by the ledger's rules, keeps wallets."""
+"""The other services of the exchange in one thread: accounts, decisions by the ledger's rules, wallets, quotes."""
 
 import threading
 import time
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Self
-
-from confluent_kafka import Message
+from typing import Any, Self
 
 from agio.contracts import topics
 from agio.contracts.events import (
@@ -21,7 +19,7 @@ from agio.contracts.events import (
 )
 from agio.contracts.topics import CONTRACTS, Contract
 from agio.transactions.model import Ledger, conflict, decide, digest, evolve
-from tailrace.client import consumer, producer
+from tailrace.client import Record, consume, consumer, producer
 from tailrace.registry.client import RegistryClient
 
 READ = (topics.ACCOUNT_REQUESTS, topics.TRANSACTION_REQUESTS)
@@ -65,16 +63,16 @@ class Others:
         self._quotes[f"{base}-{quote}"] = RateUsed(f"{base}-{quote}", bid, ask, as_of, 0, 0)
         self.write(topics.EXCHANGE_RATES, f"{base}-{quote}", ExchangeRate(base, quote, bid, ask, as_of, "test"))
 
-    def write(self, contract: Contract[object], key: str, event: object) -> None:
+    def write(self, contract: Contract[Any], key: str, event: object) -> None:
         """Write a record and wait until it is there."""
         self.produce(contract, key, event)
         assert self._producer.flush(10) == 0
 
-    def produce(self, contract: Contract[object], key: str, event: object) -> None:
+    def produce(self, contract: Contract[Any], key: str, event: object) -> None:
         """Write a record soon."""
         self._producer.produce(contract.topic, self._serdes[contract.topic].encode(event), key.encode())
 
-    def produce_bytes(self, contract: Contract[object], key: bytes, value: bytes) -> None:
+    def produce_bytes(self, contract: Contract[Any], key: bytes, value: bytes) -> None:
         """Write a record that is no event, and wait until it is there."""
         self._producer.produce(contract.topic, value, key)
         assert self._producer.flush(10) == 0
@@ -82,24 +80,26 @@ class Others:
     def _run(self) -> None:
         reader = consumer(self._bootstrap_servers, "others")
         reader.subscribe([contract.topic for contract in READ])
-        waiting: list[Message] = []
+        waiting: list[Record] = []
         while not self._stop.is_set():
-            waiting += reader.consume(1000, 0.05)
+            waiting += consume(reader, 1000, 0.05)
             waiting = list(self._work(waiting))
             self._producer.poll(0)
         reader.close()
 
-    def _work(self, messages: Iterable[Message]) -> Iterable[Message]:
+    def _work(self, messages: Iterable[Record]) -> Iterable[Record]:
         """Do what can be done, and give back what has to wait."""
         for message in messages:
             assert message.error() is None, message.error()
+            value = message.value()
+            assert value is not None
             gate = self.holds_accounts if message.topic() == topics.ACCOUNT_REQUESTS.topic else self.holds_outcomes
             if gate.is_set():
                 yield message
             elif message.topic() == topics.ACCOUNT_REQUESTS.topic:
-                self._open(self._serdes[topics.ACCOUNT_REQUESTS.topic].decode(message.value()))
+                self._open(self._serdes[topics.ACCOUNT_REQUESTS.topic].decode(value))
             else:
-                self._decide(message, self._serdes[topics.TRANSACTION_REQUESTS.topic].decode(message.value()))
+                self._decide(message, self._serdes[topics.TRANSACTION_REQUESTS.topic].decode(value))
 
     def _open(self, asked: AccountRequest) -> None:
         account = Account(asked.account_id, asked.username, asked.name, asked.home_currency, "active", now_ms())
@@ -109,8 +109,8 @@ class Others:
             topics.WALLETS, account.account_id, Wallet(account.account_id, account.home_currency, 0, {}, now_ms())
         )
 
-    def _decide(self, message: Message, request: TransactionRequest) -> None:
-        key = message.key().decode()
+    def _decide(self, message: Record, request: TransactionRequest) -> None:
+        key = (message.key() or b"").decode()
         ledger = self._ledgers.get(key, Ledger())
         reference = RequestReference(message.topic(), message.partition(), message.offset())
         known = self._decided.setdefault(request.transaction_id, digest(request))

@@ -131,7 +131,8 @@ class Person(httpx.Client):
     def transaction(self, transaction_id: str, wait: float = 0) -> dict[str, Any]:
         found = self.get(f"/api/transactions/{transaction_id}", params={"wait": wait})
         assert found.status_code == 200, found.text
-        return found.json()
+        content: dict[str, Any] = found.json()
+        return content
 
 
 class Events:

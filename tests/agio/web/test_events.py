@@ -1,4 +1,6 @@
 import time
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 import pytest
@@ -73,9 +75,13 @@ def test_quotes_come_at_most_four_times_a_second(person: MakePerson, others: Oth
         for told in range(4):
             for price in range(20):
                 others.quote("EUR", "JPY", f"{told + 1}{price:02}.000000", "999.000000")
-            quotes = events.until("rate", lambda quotes: quotes[-1]["bid"] == f"{told + 1}19.000000")
+            quotes = events.until("rate", ends_with(f"{told + 1}19.000000"))
             assert len(quotes) == len({quote["pair"] for quote in quotes})
         assert time.monotonic() - began > 0.6
+
+
+def ends_with(bid: str) -> Callable[[Any], bool]:
+    return lambda quotes: bool(quotes[-1]["bid"] == bid)
 
 
 def test_streams_and_waits_end_when_the_service_stops(web: WebService, person: MakePerson) -> None:

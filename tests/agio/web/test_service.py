@@ -119,7 +119,9 @@ def test_what_was_accepted_survives_a_killed_broker(tmp_path: Path) -> None:
                 assert len(accepted) > 20
                 for transaction_id in accepted:
                     assert ada.transaction(transaction_id, wait=20)["status"] == "succeeded"
-            recorded = [m.value() for m in read_to_end(broker.bootstrap_servers, [topics.TRANSACTION_REQUESTS.topic])]
+            recorded = [
+                m.value() or b"" for m in read_to_end(broker.bootstrap_servers, [topics.TRANSACTION_REQUESTS.topic])
+            ]
             assert len(set(accepted)) == len(accepted)
             for transaction_id in accepted:
                 assert sum(transaction_id.encode() in value for value in recorded) == 1

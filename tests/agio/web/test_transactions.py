@@ -216,4 +216,4 @@ def test_too_many_wishes_of_one_account_are_refused(person: MakePerson) -> None:
 
 def requests_recorded(platform: Platform, transaction_id: str) -> int:
     messages = read_to_end(platform.bootstrap_servers, [topics.TRANSACTION_REQUESTS.topic])
-    return sum(transaction_id.encode() in message.value() for message in messages)
+    return sum(transaction_id.encode() in (message.value() or b"") for message in messages)

@@ -13,9 +13,14 @@ from tests.agio.web.running import WebService
 __all__ = ["platform", "web"]
 
 ARTIFACTS = Path(__file__).parents[3] / "artifacts"
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
-).split()
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 OpenPage = Callable[..., Page]
 
 
