@@ -1,5 +1,6 @@
 """The command `agio audit`."""
 
+import logging
 import sys
 import time
 from typing import Annotated
@@ -35,6 +36,8 @@ def audit(
 
     begun = time.monotonic()
     errors = Console(stderr=True)
+    # A broker that is away shows in the outcome; librdkafka would say so many times a second.
+    logging.getLogger("librdkafka").addHandler(logging.NullHandler())
     columns = TextColumn("auditing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     try:
         registry = RegistryClient(schema_registry, patience_s=2.0)

@@ -1,5 +1,6 @@
 """The command `agio load`."""
 
+import logging
 import sys
 from typing import Annotated
 
@@ -43,6 +44,8 @@ def load(
     if transactions is None and duration is None:
         transactions = 10_000
     schedule = Schedule(rate, transactions, duration)
+    # A broker that is away shows in the outcome; librdkafka would say so many times a second.
+    logging.getLogger("librdkafka").addHandler(logging.NullHandler())
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     try:
         registry = RegistryClient(schema_registry, patience_s=10.0)
