@@ -67,11 +67,11 @@ def parse_amount(text: str, currency: Currency) -> int | AmountProblem:
     if match is None:
         return AmountProblem.INVALID
     whole, decimals = match[1], match[2] or ""
+    if not int(whole + decimals):
+        return AmountProblem.INVALID
     if len(decimals) > currency.exponent:
         return AmountProblem.PRECISION
     amount = int(whole + decimals.ljust(currency.exponent, "0"))
-    if amount == 0:
-        return AmountProblem.INVALID
     return amount if amount <= MAX_AMOUNT else AmountProblem.LIMIT
 
 

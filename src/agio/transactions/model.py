@@ -178,17 +178,27 @@ def _rate(sold: Currency, bought: Currency, quote_of: QuoteOf, now_ms: int) -> t
     rate = direct or quote_of(f"{bought.code}-{sold.code}")
     if rate is None:
         raise _Refusal(Reason.RATE_UNAVAILABLE, f"There is no rate between {sold.code} and {bought.code} now.")
-    try:
-        bought_per_sold = price(rate.bid) if direct else 1 / price(rate.ask)
-    except ValueError:
+    prices = _prices(rate)
+    if prices is None:
         raise _Refusal(
             Reason.RATE_UNAVAILABLE, f"The last rate between {sold.code} and {bought.code} is unusable.", rate
-        ) from None
-    if now_ms - rate.as_of > MAX_RATE_AGE_MS:
+        )
+    # A quote from the future is as little of now as one from the past.
+    if abs(now_ms - rate.as_of) > MAX_RATE_AGE_MS:
         raise _Refusal(
             Reason.RATE_STALE, f"The last rate between {sold.code} and {bought.code} is too old to trade on.", rate
         )
-    return rate, bought_per_sold
+    bid, ask = prices
+    return rate, bid if direct else 1 / ask
+
+
+def _prices(rate: RateUsed) -> tuple[Fraction, Fraction] | None:
+    """Bid and ask, or None for what nobody may trade on: no positive numbers, or a bid above the ask."""
+    try:
+        bid, ask = price(rate.bid), price(rate.ask)
+    except ValueError:
+        return None
+    return (bid, ask) if bid <= ask else None
 
 
 def _check_shape(request: TransactionRequest, key: str) -> None:

@@ -8,7 +8,7 @@ from tailrace.client.admin import Topic, admin, ensure_topics, wait_for_broker, 
 from tailrace.client.catch_up import CatchUp
 from tailrace.client.consumer import consumer, read_to_end
 from tailrace.client.dead_letter import dead_letter_headers
-from tailrace.client.errors import BrokerUnreachable, ProducerFenced, TransactionAborted
+from tailrace.client.errors import BrokerUnreachable, ConsumerFenced, ProducerFenced, TransactionAborted
 from tailrace.client.producer import producer
 from tailrace.client.record import Record, consume, consume_available
 from tailrace.client.transaction import TransactionalProducer
@@ -17,6 +17,7 @@ from tailrace.client.watermarks import watermarks
 __all__ = [
     "BrokerUnreachable",
     "CatchUp",
+    "ConsumerFenced",
     "ProducerFenced",
     "Record",
     "Topic",

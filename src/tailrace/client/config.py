@@ -16,6 +16,9 @@ COMMON: Config = {
     "retry.backoff.ms": 5,
     "retry.backoff.max.ms": 500,
     "socket.nagle.disable": True,
+    # By default librdkafka forgets all brokers when none answers, and begins anew from the bootstrap servers; a call
+    # that waits for its transaction coordinator meanwhile never returns (seen with 2.16, on the first or second kill).
+    "metadata.recovery.strategy": "none",
     "log.connection.close": False,
 }
 

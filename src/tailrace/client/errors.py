@@ -3,7 +3,8 @@
 ClientError
 ├── BrokerUnreachable    nobody answers at the address
 ├── TransactionAborted   this transaction is undone; begin again from the committed offsets
-└── ProducerFenced       another producer took over the transactional id; this one must go
+├── ProducerFenced       another producer took over the transactional id; this one must go
+└── ConsumerFenced       another member took over the place in the group; this one must go
 """
 
 
@@ -27,3 +28,7 @@ class TransactionAborted(ClientError):
 
 class ProducerFenced(ClientError):
     """The producer can do nothing any more: a newer one holds its transactional id, or its state is unknown."""
+
+
+class ConsumerFenced(ClientError):
+    """The consumer can do nothing any more: its place in the group is taken, or given up by the coordinator."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import structlog
 
-from tailrace.client import ProducerFenced, wait_for_topics
+from tailrace.client import ConsumerFenced, ProducerFenced, wait_for_topics
 from tailrace.streams.config import StreamsConfig
 from tailrace.streams.topology import Topology
 from tailrace.streams.worker import Worker
@@ -39,6 +39,6 @@ def run(
     while not stop.is_set():
         try:
             Worker(topology, config, partitions, stop, on_running).run()
-        except ProducerFenced as fenced:
+        except (ConsumerFenced, ProducerFenced) as fenced:
             log.warning("starting over from what is committed", application=topology.name, reason=str(fenced))
             stop.wait(RESTART_PAUSE_S)

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from tailrace.client import (
+    ConsumerFenced,
     Record,
     TransactionAborted,
     TransactionalProducer,
@@ -68,7 +69,10 @@ class Worker:
         self._consumer = self._new_consumer()
 
     def run(self) -> None:
-        """Work until told to stop. Raises ProducerFenced when all that is in memory has to be given up."""
+        """Work until told to stop.
+
+        Raises ProducerFenced or ConsumerFenced when all that is in memory has to be given up.
+        """
         try:
             self._globals.catch_up(self._stop.is_set)
             self._consumer.subscribe(
@@ -139,8 +143,9 @@ class Worker:
                 # The end counts the transaction markers after the last record.
                 if source in positions:
                     positions[source] = max(positions[source], record.offset())
-            elif error.fatal():
-                raise KafkaException(error)
+            elif error.fatal() or error.code() == KafkaError._FATAL:
+                # Even a lone static member is told so when it comes back after its session was given up.
+                raise ConsumerFenced(error.str())
             else:
                 log.info("consumer", error=error.str())
 

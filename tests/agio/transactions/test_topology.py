@@ -140,3 +140,21 @@ def test_replaying_the_same_requests_gives_the_same_bytes(clock):
         )
     assert logs[0] == logs[1]
     assert len(logs[0]) == 20
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "age_ms", "reason"),
+    [
+        ("1.12", "1.10", 0, Reason.RATE_UNAVAILABLE),
+        ("-1", "1.10", 0, Reason.RATE_UNAVAILABLE),
+        ("1.10", "1.12", 30_001, Reason.RATE_STALE),
+        ("1.10", "1.12", -30_001, Reason.RATE_STALE),
+    ],
+    ids=["crossed", "negative", "old", "from the future"],
+)
+def test_nobody_trades_on_a_quote_that_is_crossed_nonsense_or_of_another_time(driver, clock, bid, ask, age_ms, reason):
+    driver.pipe("transaction-requests", "alice", request("d1", "DEPOSIT", "EUR", "100.00"))
+    driver.pipe("exchange-rates", "EUR-USD", ExchangeRate("EUR", "USD", bid, ask, clock() - age_ms, "test"))
+    driver.pipe("transaction-requests", "alice", request("x1", "EXCHANGE", "EUR", "10.00", buy_currency="USD"))
+    _, (rejected,) = outcomes(driver)
+    assert rejected.reason is reason
