@@ -74,12 +74,22 @@ def broker(
 
 def run(config: BrokerConfig) -> None:
     """Run a broker until SIGTERM or SIGINT; exits with code 2 when it cannot start, 3 when the disk fails."""
+    _allow_many_files()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         _event_loop().run_until_complete(serve(config))
     except (CannotStart, DataDirectoryInUse, CorruptCheckpoint, CorruptSegment, JournalGap) as error:
         sys.stderr.write(f"tailrace broker: {error}\n")
         raise SystemExit(EXIT_CANNOT_START) from None
+
+
+def _allow_many_files() -> None:
+    """Every partition has open files, and systems allow few unless asked."""
+    if sys.platform != "win32":
+        import resource
+
+        _, allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
 
 
 def _event_loop() -> asyncio.AbstractEventLoop:

@@ -279,6 +279,33 @@ def iter_records(batch: bytes | memoryview) -> Iterator[Record]:
         raise CorruptBatch(f"a record at byte {position} cannot be read: {error}") from error
 
 
+def records_without_key(batch: bytes) -> list[int]:
+    """Indexes of the records whose key is null, for an uncompressed batch. Raises CorruptBatch.
+
+    Reads no more than it must: a broker asks this of every batch for a compacted topic.
+    """
+    found = []
+    position = HEADER_BYTES
+    try:
+        for index in range(parse_header(batch).record_count):
+            size, position = read_varint(batch, position)
+            end = position + size
+            position += 1
+            while batch[position] >= 0x80:  # timestamp delta
+                position += 1
+            position += 1
+            while batch[position] >= 0x80:  # offset delta
+                position += 1
+            if batch[position + 1] == 1:  # length -1
+                found.append(index)
+            position = end
+    except (IndexError, ValueError) as error:
+        raise CorruptBatch(f"a record at byte {position} cannot be read: {error}") from error
+    if position != len(batch):
+        raise CorruptBatch(f"the records end at byte {position}, expected {len(batch)}")
+    return found
+
+
 def _decode_record(body: bytes | memoryview, position: int, header: BatchHeader) -> tuple[Record, int]:
     size, position = read_varint(body, position)
     end = position + size

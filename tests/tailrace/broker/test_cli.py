@@ -52,31 +52,44 @@ def test_it_stops_cleanly_within_two_seconds(tmp_path: Path, number: signal.Sign
     assert time.monotonic() - started < 2
 
 
+BROKER_ON_A_FAILING_DISK = """
+import sys
+sys.modules.setdefault("hypothesis", None)
+from pathlib import Path
+from tailrace.broker import cli, disk
+from tailrace.broker.config import BrokerConfig
+
+is_ready = False
+sync = disk.File.sync
+announce = cli._announce
+
+def sync_or_fail(file):
+    if is_ready and file.path.parent.name == "journal":
+        raise OSError(5, "Input/output error")
+    sync(file)
+
+def announce_and_break(running):
+    global is_ready
+    announce(running)
+    is_ready = True
+
+disk.File.sync = sync_or_fail
+cli._announce = announce_and_break
+cli.run(BrokerConfig(data=Path({data!r}), port=0, address_file=Path({address!r})))
+"""
+
+
 def test_a_failed_fsync_ends_it_without_an_answer(tmp_path: Path) -> None:
     """The disk is replaced by one that fails; nothing may be acknowledged after that."""
-    script = (
-        "import sys; sys.modules.setdefault('hypothesis', None)\n"
-        "from pathlib import Path\n"
-        "from tailrace.broker import cli, disk\n"
-        "from tailrace.broker.config import BrokerConfig\n"
-        "real = disk.File.sync\n"
-        "def sync(file):\n"
-        "    if file.path.parent.name == 'journal' and file.path.stat().st_size and cli.ready: raise OSError(5, 'EIO')\n"
-        "    real(file)\n"
-        "announce = cli._announce\n"
-        "cli.ready = False\n"
-        "def announce_and_break(running): announce(running); cli.ready = True\n"
-        "cli._announce = announce_and_break\n"
-        "disk.File.sync = sync\n"
-        f"cli.run(BrokerConfig(data=Path({str(tmp_path / 'data')!r}), port=0, address_file=Path({str(tmp_path / 'a')!r})))\n"
-    )
+    address = tmp_path / "address"
+    script = BROKER_ON_A_FAILING_DISK.format(data=str(tmp_path / "data"), address=str(address))
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
-    while not (tmp_path / "a").exists():
+    while not address.exists():
         assert process.poll() is None
         time.sleep(0.01)
     from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
-    admin = AdminClient({"bootstrap.servers": (tmp_path / "a").read_text(), "log_level": 0})
+    admin = AdminClient({"bootstrap.servers": address.read_text(), "log_level": 0})
     created = admin.create_topics([NewTopic("topic", 1, 1)], request_timeout=2)["topic"]
     assert process.wait(10) == 3
     assert process.stderr is not None

@@ -22,6 +22,7 @@ from tailrace.wire.record_batch import (
     iter_headers,
     iter_records,
     parse_header,
+    records_without_key,
     relocate,
     seal,
     with_append_time,
@@ -58,6 +59,12 @@ def test_a_batch_is_moved_without_touching_what_the_crc_covers(content: Content,
     assert (header.base_offset, header.leader_epoch) == (offset, epoch)
     assert moved[16:] == batch[16:]
     assert [record.offset for record in iter_records(moved)] == list(range(offset, offset + len(content)))
+
+
+@given(contents)
+def test_records_without_key_are_found(content: Content) -> None:
+    wanted = [index for index, (_, key, _, _) in enumerate(content) if key is None]
+    assert records_without_key(encode_batch(records(content))) == wanted
 
 
 @given(st.data())

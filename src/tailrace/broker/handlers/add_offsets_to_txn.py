@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tailrace.broker.call import Call, Response
-from tailrace.broker.handlers.end_txn import downgrade
+from tailrace.broker.handlers.end_txn import downgrade, refuse_outdated
 from tailrace.broker.transactions.coordinator import ProducerIdentity
+from tailrace.broker.transactions.state import RequestKind
 
 FENCED_SINCE = 2
 
@@ -14,5 +15,6 @@ FENCED_SINCE = 2
 def handle(request: Any, call: Call) -> Response:
     """Let a transaction commit offsets of a group."""
     producer = ProducerIdentity(request.producer_id, request.producer_epoch)
-    error = call.broker.transactions.add_group(request.transactional_id, producer, request.group_id, call.connection)
+    refuse_outdated(call, request.transactional_id, producer, RequestKind.TRANSACTION)
+    error = call.broker.transactions.add_group(request.transactional_id, producer, request.group_id)
     return {"error_code": downgrade(error, call.api_version, FENCED_SINCE)}

@@ -7,14 +7,18 @@ from typing import Any
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
-from tailrace.broker.handlers.end_txn import downgrade
+from tailrace.broker.handlers.end_txn import downgrade, refuse_outdated
 from tailrace.broker.transactions.coordinator import ProducerIdentity
+from tailrace.broker.transactions.state import RequestKind
 
 FENCED_SINCE = 2
 
 
 def handle(request: Any, call: Call) -> Response:
     """Let a transaction write to partitions: to all of them, or to none if one does not exist."""
+    transactional_id = request.v3_and_below_transactional_id
+    producer = ProducerIdentity(request.v3_and_below_producer_id, request.v3_and_below_producer_epoch)
+    refuse_outdated(call, transactional_id, producer, RequestKind.TRANSACTION)
     topics = call.broker.state.topics
     wanted = [(topic.name, index) for topic in request.v3_and_below_topics for index in topic.partitions]
     unknown = {key for key in wanted if topics.partition(*key) is None}
@@ -22,10 +26,9 @@ def handle(request: Any, call: Call) -> Response:
     if not unknown:
         ids = {topic.name: topic.id for topic in topics}
         error = call.broker.transactions.add_partitions(
-            request.v3_and_below_transactional_id,
-            ProducerIdentity(request.v3_and_below_producer_id, request.v3_and_below_producer_epoch),
+            transactional_id,
+            producer,
             [(ids[name], index) for name, index in wanted],
-            call.connection,
         )
     error = downgrade(error, call.api_version, FENCED_SINCE)
     return {

@@ -8,6 +8,7 @@ from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, CloseConnection, Response
 from tailrace.broker.transactions.coordinator import ProducerIdentity
+from tailrace.broker.transactions.state import RequestKind
 
 FENCED_SINCE = 2
 
@@ -18,11 +19,15 @@ def downgrade(error: ErrorCode, version: int, fenced_since: int) -> ErrorCode:
     return ErrorCode.invalid_producer_epoch if is_too_new else error
 
 
+def refuse_outdated(call: Call, transactional_id: str, producer: ProducerIdentity, kind: RequestKind) -> None:
+    """Close the connection when the producer has a newer one; see `tailrace.broker.transactions.coordinator`."""
+    if call.broker.transactions.is_outdated(transactional_id, producer, kind, call.connection):
+        raise CloseConnection(f"a request of {transactional_id!r} came on an outdated connection")
+
+
 def handle(request: Any, call: Call) -> Response:
-    """Commit or abort a transaction; on an outdated connection do neither."""
-    coordinator = call.broker.transactions
-    if coordinator.is_outdated(request.transactional_id, call.connection):
-        raise CloseConnection(f"EndTxn of {request.transactional_id!r} came on an outdated connection")
+    """Commit or abort a transaction."""
     producer = ProducerIdentity(request.producer_id, request.producer_epoch)
-    error = coordinator.end(request.transactional_id, producer, call.connection, committed=request.committed)
+    refuse_outdated(call, request.transactional_id, producer, RequestKind.TRANSACTION)
+    error = call.broker.transactions.end(request.transactional_id, producer, committed=request.committed)
     return {"error_code": downgrade(error, call.api_version, FENCED_SINCE)}

@@ -23,7 +23,7 @@ def handle(request: Any, call: Call) -> Response:
     else:
         claimed = ProducerIdentity(getattr(request, "producer_id", -1), getattr(request, "producer_epoch", -1))
         timeout_ms = request.transaction_timeout // MILLISECOND
-        identity = coordinator.initialize(request.transactional_id, timeout_ms, claimed, call.connection)
+        identity = coordinator.initialize(request.transactional_id, timeout_ms, claimed)
     if isinstance(identity, ErrorCode):
         error = downgrade(identity, call.api_version, FENCED_SINCE)
         return {"error_code": error, "producer_id": -1, "producer_epoch": -1}

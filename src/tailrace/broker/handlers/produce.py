@@ -20,9 +20,8 @@ from tailrace.wire.record_batch import (
     BatchHeader,
     Compression,
     CorruptBatch,
-    can_open,
     check_batch,
-    iter_records,
+    records_without_key,
     with_append_time,
 )
 
@@ -96,8 +95,8 @@ def _content_problem(batch: bytes, header: BatchHeader, topic: Topic, version: i
         return Refused(ErrorCode.invalid_record, "a producer id without epoch and sequence")
     if header.is_transactional and header.producer_id == NO_PRODUCER_ID:
         return Refused(ErrorCode.invalid_record, "a transactional batch without producer id")
-    if topic.is_compacted and can_open(header):
-        without_key = [index for index, record in enumerate(iter_records(batch)) if record.key is None]
+    if topic.is_compacted and header.compression == Compression.NONE:
+        without_key = records_without_key(batch)
         if without_key:
             return Refused(
                 ErrorCode.invalid_record,

@@ -7,14 +7,17 @@ from typing import Any
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.handlers.end_txn import refuse_outdated
 from tailrace.broker.handlers.offset_commit import accept_rows, commit_response
 from tailrace.broker.transactions.coordinator import ProducerIdentity
+from tailrace.broker.transactions.state import RequestKind
 
 
 def handle(request: Any, call: Call) -> Response:
     """Keep offsets that a group commits when the transaction is committed."""
     broker = call.broker
     producer = ProducerIdentity(request.producer_id, request.producer_epoch)
+    refuse_outdated(call, request.transactional_id, producer, RequestKind.OFFSETS)
     error = ErrorCode.none
     if call.api_version >= 3:
         error = broker.groups.check_commit(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from itertools import islice
 
 import msgspec
 from kio.schema.errors import ErrorCode
@@ -64,6 +65,9 @@ class Producers:
         snapshot = snapshot or ProducersSnapshot()
         self.by_id = {producer.producer_id: producer for producer in snapshot.producers}
         self.aborted = snapshot.aborted
+        # First offsets of open transactions by producer id, in the order in which they began.
+        begun = ((p.first_offset, p.producer_id) for p in snapshot.producers if p.first_offset is not None)
+        self._open = {producer_id: first_offset for first_offset, producer_id in sorted(begun)}
         # Transactions whose marker is appended but not durable yet, as (first offset, marker offset).
         self._being_decided: deque[tuple[int, int]] = deque()
 
@@ -102,12 +106,13 @@ class Producers:
         sent = SentBatch(header.base_sequence, header.last_sequence, base_offset)
         producer.recent = [*producer.recent[-REMEMBERED_BATCHES + 1 :], sent]
         if header.is_transactional and producer.first_offset is None:
-            producer.first_offset = base_offset
+            producer.first_offset = self._open[producer.producer_id] = base_offset
 
     def _end_transaction(self, producer: Producer, marker_offset: int, marker: ControlType) -> None:
         first_offset, producer.first_offset = producer.first_offset, None
         if first_offset is None:
             return
+        del self._open[producer.producer_id]
         self._being_decided.append((first_offset, marker_offset))
         if marker is ControlType.ABORT:
             self.aborted.append(AbortedTransaction(producer.producer_id, first_offset, marker_offset))
@@ -120,7 +125,7 @@ class Producers:
     def first_undecided_offset(self) -> int | None:
         """First offset of a transaction that is open, or whose end could still be lost in a crash."""
         offsets = [first for first, _ in self._being_decided]
-        offsets += (p.first_offset for p in self.by_id.values() if p.first_offset is not None)
+        offsets += islice(self._open.values(), 1)
         return min(offsets, default=None)
 
     def aborted_between(self, start: int, end: int) -> list[AbortedTransaction]:

@@ -8,8 +8,10 @@ counts in the end (records, pending offsets, the end itself, all answered when d
 crash undoes one of them after its answer, nothing that depends on it is durable either; the client goes on with a
 partition or group that is not part of the transaction, is refused with INVALID_TXN_STATE, and aborts.
 
-A request to end a transaction is accepted only on the newest connection of its transactional id: a client that lost a
-connection has sent its request again, and the late copy must not end the transaction that followed.
+Requests on a connection that is not the newest one of its transactional id are not answered, and the connection is
+closed: a client that lost a connection sends its request again on a new one, and a late copy on the old one must not
+end the transaction that follows, or put old offsets into it. (Kafka has solved this in KIP-890's second part, for which
+a client must ask; librdkafka does not.)
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from tailrace.broker.events import (
     ProducerInitialized,
     TransactionEnded,
 )
-from tailrace.broker.transactions.state import Transaction, Transactions, TransactionState
+from tailrace.broker.transactions.state import RequestKind, Transaction, Transactions, TransactionState
 from tailrace.wire.record_batch import ControlType, control_batch
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ class TransactionCoordinator:
         return identity
 
     def initialize(
-        self, transactional_id: str, timeout_ms: int, claimed: ProducerIdentity, connection: int
+        self, transactional_id: str, timeout_ms: int, claimed: ProducerIdentity
     ) -> ProducerIdentity | ErrorCode:
         """Give a transactional id a new epoch, aborting what it left open.
 
@@ -90,7 +92,6 @@ class TransactionCoordinator:
             if transaction.is_ongoing:
                 self._abort_and_fence(transaction)
             self._record_initialized(transactional_id, timeout_ms, identity, present if claimed != NOBODY else NOBODY)
-        self._find(transactional_id, identity, connection)
         return identity
 
     def _next_identity(self, present: ProducerIdentity) -> ProducerIdentity:
@@ -109,19 +110,18 @@ class TransactionCoordinator:
         transactional_id: str,
         producer: ProducerIdentity,
         partitions: list[tuple[bytes, int]],
-        connection: int,
     ) -> ErrorCode:
         """Let the transaction write to partitions, beginning it with the first ones."""
-        transaction = self._find(transactional_id, producer, connection)
+        transaction = self._find(transactional_id, producer)
         if isinstance(transaction, ErrorCode):
             return transaction
         if not transaction.is_ongoing or not transaction.partitions.issuperset(partitions):
             self._record(PartitionsAddedToTransaction(transactional_id, partitions, self._broker.now_ms()))
         return ErrorCode.none
 
-    def add_group(self, transactional_id: str, producer: ProducerIdentity, group_id: str, connection: int) -> ErrorCode:
+    def add_group(self, transactional_id: str, producer: ProducerIdentity, group_id: str) -> ErrorCode:
         """Let the transaction commit offsets of a group."""
-        transaction = self._find(transactional_id, producer, connection)
+        transaction = self._find(transactional_id, producer)
         if isinstance(transaction, ErrorCode):
             return transaction
         if not transaction.is_ongoing or group_id not in transaction.groups:
@@ -132,7 +132,7 @@ class TransactionCoordinator:
         self, transactional_id: str, producer: ProducerIdentity, group_id: str, offsets: list[OffsetRow]
     ) -> ErrorCode:
         """Keep offsets that the group commits when the transaction is committed."""
-        transaction = self._find(transactional_id, producer, connection=0)
+        transaction = self._find(transactional_id, producer)
         if isinstance(transaction, ErrorCode):
             return transaction
         if not transaction.is_ongoing or group_id not in transaction.groups:
@@ -140,14 +140,16 @@ class TransactionCoordinator:
         self._record(OffsetsPending(producer.producer_id, group_id, offsets))
         return ErrorCode.none
 
-    def is_outdated(self, transactional_id: str, connection: int) -> bool:
-        """Whether a newer connection has spoken for the transactional id."""
-        transaction = self._transactions.get(transactional_id)
-        return transaction is not None and connection < transaction.newest_connection
+    def is_outdated(
+        self, transactional_id: str, producer: ProducerIdentity, kind: RequestKind, connection: int
+    ) -> bool:
+        """Whether the present producer has sent requests of that kind on a newer connection already."""
+        transaction = self._find(transactional_id, producer)
+        return isinstance(transaction, Transaction) and transaction.is_outdated(kind, connection)
 
-    def end(self, transactional_id: str, producer: ProducerIdentity, connection: int, *, committed: bool) -> ErrorCode:
+    def end(self, transactional_id: str, producer: ProducerIdentity, *, committed: bool) -> ErrorCode:
         """Commit or abort; once more the same is answered as the first time."""
-        transaction = self._find(transactional_id, producer, connection)
+        transaction = self._find(transactional_id, producer)
         if isinstance(transaction, ErrorCode):
             return transaction
         wanted = TransactionState.COMPLETE_COMMIT if committed else TransactionState.COMPLETE_ABORT
@@ -174,7 +176,7 @@ class TransactionCoordinator:
         for transaction in self._transactions.overdue(self._broker.now_ms()):
             self._abort_and_fence(transaction)
 
-    def _find(self, transactional_id: str, producer: ProducerIdentity, connection: int) -> Transaction | ErrorCode:
+    def _find(self, transactional_id: str, producer: ProducerIdentity) -> Transaction | ErrorCode:
         if not transactional_id:
             return ErrorCode.invalid_request
         transaction: Transaction | None = self._transactions.get(transactional_id)
@@ -182,7 +184,6 @@ class TransactionCoordinator:
             return ErrorCode.invalid_producer_id_mapping
         if transaction.producer_epoch != producer.producer_epoch:
             return ErrorCode.producer_fenced
-        transaction.newest_connection = max(transaction.newest_connection, connection)
         return transaction
 
     def _abort_and_fence(self, transaction: Transaction) -> None:

@@ -7,7 +7,7 @@ transaction is ongoing or ended and never in between, not even after a crash.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 
 from tailrace.broker.checkpoint import TransactionSnapshot
 from tailrace.broker.events import (
@@ -27,6 +27,13 @@ class TransactionState(StrEnum):
     COMPLETE_ABORT = "CompleteAbort"
 
 
+class RequestKind(Enum):
+    """Requests that a client sends on one connection; librdkafka has one for each kind."""
+
+    TRANSACTION = auto()
+    OFFSETS = auto()
+
+
 class Transaction:
     """One transactional id with its present or last transaction."""
 
@@ -41,8 +48,8 @@ class Transaction:
         self.started_ms = snapshot.started_ms
         self.partitions = set(snapshot.partitions)
         self.groups = set(snapshot.groups)
-        # Number of the newest connection that spoke for this id; known only while the broker runs.
-        self.newest_connection = 0
+        # The newest connection that spoke for this id, by kind of request; known only while the broker runs.
+        self._newest_connections: dict[RequestKind, int] = {}
 
     def snapshot(self) -> TransactionSnapshot:
         """What a checkpoint stores."""
@@ -58,6 +65,16 @@ class Transaction:
             sorted(self.partitions),
             sorted(self.groups),
         )
+
+    def is_outdated(self, kind: RequestKind, connection: int) -> bool:
+        """Whether a newer connection has sent requests of that kind; if not, this one is the newest from now on."""
+        newest = self._newest_connections.get(kind, 0)
+        self._newest_connections[kind] = max(newest, connection)
+        return connection < newest
+
+    def forget_connections(self) -> None:
+        """Begin anew with another producer, which has connections of its own."""
+        self._newest_connections.clear()
 
     @property
     def is_ongoing(self) -> bool:
@@ -111,6 +128,7 @@ class Transactions:
         transaction.previous_producer_id = event.previous_producer_id
         transaction.previous_producer_epoch = event.previous_producer_epoch
         transaction.state = TransactionState.EMPTY
+        transaction.forget_connections()
         transaction.partitions.clear()
         transaction.groups.clear()
         self._by_producer_id[event.producer_id] = transaction

@@ -8,7 +8,7 @@ from kio.schema.errors import ErrorCode
 from tailrace.broker.broker import Broker
 from tailrace.broker.topics import Topic
 from tailrace.broker.transactions.coordinator import MAX_EPOCH, NOBODY, ProducerIdentity
-from tailrace.broker.transactions.state import TransactionState
+from tailrace.broker.transactions.state import RequestKind, TransactionState
 from tailrace.wire.record_batch import ControlType, control_type, iter_headers
 
 from ..conftest import Scenario, append, clock_of, create_topic, everything, running
@@ -17,21 +17,21 @@ TXN = "id"
 ROW = ("topic", 0, 7, 0, "", 5)
 
 
-def initialize(broker: Broker, claimed: ProducerIdentity = NOBODY, connection: int = 1) -> ProducerIdentity:
-    identity = broker.transactions.initialize(TXN, 60_000, claimed, connection)
+def initialize(broker: Broker, claimed: ProducerIdentity = NOBODY) -> ProducerIdentity:
+    identity = broker.transactions.initialize(TXN, 60_000, claimed)
     assert isinstance(identity, ProducerIdentity)
     return identity
 
 
-def write(broker: Broker, topic: Topic, producer: ProducerIdentity, sequence: int = 0, connection: int = 1) -> None:
+def write(broker: Broker, topic: Topic, producer: ProducerIdentity, sequence: int = 0) -> None:
     """Add the partition and append a record to it."""
-    assert broker.transactions.add_partitions(TXN, producer, [(topic.id, 0)], connection) is ErrorCode.none
+    assert broker.transactions.add_partitions(TXN, producer, [(topic.id, 0)]) is ErrorCode.none
     assert broker.transactions.check_produce(producer, topic.id, 0) is ErrorCode.none
     append(broker, topic, b"v", producer=producer, sequence=sequence, transactional=True)
 
 
-def end(broker: Broker, producer: ProducerIdentity, *, committed: bool, connection: int = 1) -> ErrorCode:
-    return broker.transactions.end(TXN, producer, connection, committed=committed)
+def end(broker: Broker, producer: ProducerIdentity, *, committed: bool) -> ErrorCode:
+    return broker.transactions.end(TXN, producer, committed=committed)
 
 
 def markers(topic: Topic) -> list[tuple[int, ControlType]]:
@@ -57,7 +57,7 @@ def test_an_end_is_a_marker_offsets_and_a_state(tmp_path: Path, run: Scenario, c
             topic = create_topic(broker)
             producer = initialize(broker)
             write(broker, topic, producer)
-            assert broker.transactions.add_group(TXN, producer, "group", 1) is ErrorCode.none
+            assert broker.transactions.add_group(TXN, producer, "group") is ErrorCode.none
             assert broker.transactions.hold_offsets(TXN, producer, "group", [ROW]) is ErrorCode.none
             assert broker.state.offsets.is_unstable("group", ("topic", 0))
             frames = broker.commit.recorded_frame
@@ -98,7 +98,7 @@ def test_a_producer_may_bump_its_own_epoch_and_ask_again(tmp_path: Path, run: Sc
             second = initialize(broker, claimed=first)
             assert initialize(broker, claimed=first) == second, "a lost answer is given again"
             third = initialize(broker, claimed=second)
-            assert broker.transactions.initialize(TXN, 60_000, first, 1) is ErrorCode.producer_fenced
+            assert broker.transactions.initialize(TXN, 60_000, first) is ErrorCode.producer_fenced
             assert [p.producer_epoch for p in (first, second, third)] == [0, 1, 2]
 
     run(scenario)
@@ -133,8 +133,8 @@ def test_what_is_not_part_of_the_transaction_is_refused(tmp_path: Path, run: Sce
             stranger = ProducerIdentity(999, 0)
             assert coordinator.check_produce(stranger, topic.id, 0) is ErrorCode.invalid_producer_id_mapping
             assert end(broker, stranger, committed=True) is ErrorCode.invalid_producer_id_mapping
-            assert coordinator.initialize("", 1, NOBODY, 1) is ErrorCode.invalid_request
-            assert coordinator.initialize(TXN, 10**9, NOBODY, 1) is ErrorCode.invalid_transaction_timeout
+            assert coordinator.initialize("", 1, NOBODY) is ErrorCode.invalid_request
+            assert coordinator.initialize(TXN, 10**9, NOBODY) is ErrorCode.invalid_transaction_timeout
 
     run(scenario)
 
@@ -154,7 +154,7 @@ def test_an_overdue_transaction_is_aborted_and_its_producer_fenced(tmp_path: Pat
             await broker.commit.durable()
             assert markers(topic) == [(1, ControlType.ABORT)]
             assert end(broker, producer, committed=True) is ErrorCode.producer_fenced
-            assert broker.transactions.initialize(TXN, 1, producer, 1) is ErrorCode.producer_fenced
+            assert broker.transactions.initialize(TXN, 1, producer) is ErrorCode.producer_fenced
 
     run(scenario)
 
@@ -162,12 +162,17 @@ def test_an_overdue_transaction_is_aborted_and_its_producer_fenced(tmp_path: Pat
 def test_an_outdated_connection_is_known(tmp_path: Path, run: Scenario) -> None:
     async def scenario() -> None:
         async with running(tmp_path) as broker:
-            topic = create_topic(broker)
-            producer = initialize(broker, connection=3)
-            write(broker, topic, producer, connection=8)
-            assert broker.transactions.is_outdated(TXN, 3)
-            assert not broker.transactions.is_outdated(TXN, 8)
-            assert not broker.transactions.is_outdated("other", 1)
+            first = initialize(broker)
+            is_outdated = broker.transactions.is_outdated
+            assert not is_outdated(TXN, first, RequestKind.TRANSACTION, 3)
+            assert not is_outdated(TXN, first, RequestKind.TRANSACTION, 8)
+            assert is_outdated(TXN, first, RequestKind.TRANSACTION, 3)
+            assert not is_outdated(TXN, first, RequestKind.OFFSETS, 3)
+            assert not is_outdated("other", first, RequestKind.TRANSACTION, 1)
+            second = initialize(broker)
+            assert not is_outdated(TXN, second, RequestKind.TRANSACTION, 5)
+            assert not is_outdated(TXN, first, RequestKind.TRANSACTION, 9), "it is fenced instead"
+            assert not is_outdated(TXN, second, RequestKind.TRANSACTION, 5)
 
     run(scenario)
 
@@ -178,7 +183,7 @@ def test_an_open_transaction_survives_a_crash(tmp_path: Path, run: Scenario) -> 
             topic = create_topic(broker)
             producer = initialize(broker)
             write(broker, topic, producer)
-            broker.transactions.add_group(TXN, producer, "group", 1)
+            broker.transactions.add_group(TXN, producer, "group")
             broker.transactions.hold_offsets(TXN, producer, "group", [ROW])
             await broker.commit.durable()
         async with running(tmp_path) as broker:
