@@ -79,15 +79,19 @@ def test_a_frozen_instance_is_fenced_and_commits_nothing_twice(engine_name, tmp_
     """Two instances share the work; one is stopped for longer than its session and its transaction may last."""
     with two_instances(engine_name, tmp_path) as exchange:
         first, _ = exchange.processes("transactions")
-        assert assigned_partitions(exchange, "transactions-1") + assigned_partitions(exchange, "transactions-2") == 6
+        wait_for_shares(exchange, 3, 3)
         with load(exchange, seconds=25):
             wait_for_requests(exchange)
             first.send_signal(signal.SIGSTOP)
             try:
-                time.sleep(14.0)  # the session and the transaction time out after 10 s each
-                assert assigned_partitions(exchange, "transactions-2") == 6
+                # After its session's timeout the other instance takes over, and after its transaction's goes on.
+                wait_for_shares(exchange, 3, 6)
+                decided = exchange.count("transactions")
+                while exchange.count("transactions") < decided + RATE:
+                    time.sleep(0.2)
             finally:
                 first.send_signal(signal.SIGCONT)
+            wait_for_shares(exchange, 3, 3)
         assert exchange.audit("--settled")["sound"]
 
 
@@ -104,6 +108,14 @@ def two_instances(engine_name, folder):
         Exchange(folder, "--instances=transactions=2", bootstrap_servers=kafka.bootstrap_servers) as exchange,
     ):
         yield exchange
+
+
+def wait_for_shares(exchange, *shares):
+    """Wait until the instances say that they were last assigned so many partitions."""
+    deadline = time.monotonic() + 60
+    while (found := tuple(assigned_partitions(exchange, f"transactions-{n}") for n in (1, 2))) != shares:
+        assert time.monotonic() < deadline, f"{found} instead of {shares}"
+        time.sleep(0.2)
 
 
 def assigned_partitions(exchange, name):
