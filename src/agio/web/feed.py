@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from tailrace.client import (
     BrokerUnreachable,
     CatchUp,
     Record,
-    admin,
     consume_available,
     consumer,
     wait_for_topics,
@@ -38,7 +37,7 @@ QUOTES_READ_AT_START = 2000
 # commits cost far less than many small ones, and without load nothing waits.
 BATCH_MAX = 5000
 BUSY = 200
-BUSY_PAUSE_S = 0.02
+BUSY_PAUSE_S = 0.04
 
 # After so many undecodable records of a topic, only every thousandth is told.
 WARNINGS_MAX = 10
@@ -85,9 +84,7 @@ class Feed(threading.Thread):
     def run(self) -> None:
         """Read until told to stop."""
         try:
-            partitions = self._wait_for_platform()
-            if partitions is not None:
-                self._read(partitions)
+            self._read()
         except Exception as failure:
             self.failure = failure
 
@@ -97,33 +94,13 @@ class Feed(threading.Thread):
         if self.is_alive():
             self.join(1.0)
 
-    def _wait_for_platform(self) -> dict[str, int] | None:
-        """Give the topics' partition counts once all is there; None when told to stop before."""
-        while not self._stop_asked.is_set():
-            try:
-                partitions = wait_for_topics(self._bootstrap_servers, TOPICS, timeout_s=0.5)
-                self._registry.wait_ready(timeout_s=0.5)
-                self._prepare()
-            except (BrokerUnreachable, LookupError, RegistryUnreachable) as missing:
-                self.waits_for = str(missing)
-                self._stop_asked.wait(0.1)
-            else:
-                return partitions
-        return None
-
-    def _read(self, partition_count: dict[str, int]) -> None:
-        cluster_id = admin(self._bootstrap_servers).list_topics(timeout=10).cluster_id or ""
-        reader = consumer(
-            self._bootstrap_servers,
-            "agio-web",
-            client_id="agio-web",
-            enable_partition_eof=True,
-            queued_min_messages=20_000,
-        )
-        store = Store(self._path, cluster_id)
+    def _read(self) -> None:
+        settings = {"client_id": "agio-web", "enable_partition_eof": True, "queued_min_messages": 20_000}
+        reader = consumer(self._bootstrap_servers, "agio-web", **settings)
+        store = None
         try:
-            self._assign(reader, store, partition_count)
-            while not self._stop_asked.is_set():
+            store = self._begin(reader)
+            while store is not None and not self._stop_asked.is_set():
                 messages = consume_available(reader, BATCH_MAX, 0.1)
                 if not messages and not self.waits_for:
                     continue
@@ -132,21 +109,40 @@ class Feed(threading.Thread):
                     self._stop_asked.wait(BUSY_PAUSE_S)
         finally:
             reader.close()
-            store.close()
+            if store is not None:
+                store.close()
 
-    def _assign(self, reader: Consumer, store: Store, partition_count: dict[str, int]) -> None:
-        partitions = [(topic, partition) for topic in TOPICS for partition in range(partition_count[topic])]
-        ends = {at: watermarks(reader, *at)[1] for at in partitions}
+    def _begin(self, reader: Consumer) -> Store | None:
+        """Open the view and begin to read where it ends, once all is there for that, or we are told to stop."""
+        store = None
+        while not self._stop_asked.is_set():
+            try:
+                partition_count = wait_for_topics(self._bootstrap_servers, TOPICS, timeout_s=0.5)
+                self._registry.wait_ready(timeout_s=0.5)
+                self._prepare()
+                cluster_id = reader.list_topics(timeout=5).cluster_id or ""
+                partitions = [(topic, partition) for topic in TOPICS for partition in range(partition_count[topic])]
+                ends = {at: watermarks(reader, *at)[1] for at in partitions}
+                store = store or Store(self._path, cluster_id)
+                self._assign(reader, store, ends)
+            except (BrokerUnreachable, LookupError, RegistryUnreachable, KafkaException) as missing:
+                self.waits_for = str(missing)
+                self._stop_asked.wait(0.1)
+            else:
+                self.waits_for = "the view, which is being built from the topics"
+                break
+        return store
+
+    def _assign(self, reader: Consumer, store: Store, ends: Mapping[tuple[str, int], int]) -> None:
         if any(offset > ends.get(at, 0) for at, offset in store.offsets.items()):
             log.warning("the topics end before the view does; building the view again")
             store.clear()
-        starts = {at: store.offsets.get(at, 0) for at in partitions}
-        for at in partitions:
+        starts = {at: store.offsets.get(at, 0) for at in ends}
+        for at, end in ends.items():
             if at[0] == topics.EXCHANGE_RATES.topic:
-                starts[at] = max(0, ends[at] - QUOTES_READ_AT_START)
+                starts[at] = max(0, end - QUOTES_READ_AT_START)
         self._progress = CatchUp(reader, starts)
         reader.assign([TopicPartition(*at, start) for at, start in starts.items()])
-        self.waits_for = "the view, which is being built from the topics"
 
     def _take(self, store: Store, messages: Iterable[Record]) -> None:
         """Take one batch in: decode, write, tell."""

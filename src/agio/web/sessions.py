@@ -101,5 +101,5 @@ def hash_of(token: str) -> str:
 
 
 def client_ip(request: Request) -> str:
-    """Give the address that a request comes from."""
+    """Give the address that a request comes from; `X-Forwarded-For` is believed of a proxy on this machine only."""
     return request.client.host if request.client else "unknown"

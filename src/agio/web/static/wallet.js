@@ -5,6 +5,8 @@ import { grouped } from "./money.js";
 
 const SIGNS = { EUR: "€", USD: "$", GBP: "£", JPY: "¥", CNY: "¥", INR: "₹", KRW: "₩", BTC: "₿", ETH: "Ξ", ILS: "₪", TRY: "₺", PHP: "₱", THB: "฿" };
 
+const STATUS = { pending: "Your account is being opened …", closed: "This account is closed." };
+
 export function Wallet({ account, wallet, currencies }) {
   if (!wallet) return html`<section class="card wallet"><p class="empty">Loading your wallet …</p></section>`;
   const { total, balances, direction } = wallet;
@@ -18,8 +20,8 @@ export function Wallet({ account, wallet, currencies }) {
         ${" "}<span class="code">${total.currency}</span>
       </p>
       <p class="note">
-        ${account.status === "pending"
-          ? html`<span class="badge pending" data-testid="account-status">Your account is being opened …</span>`
+        ${account.status !== "active"
+          ? html`<span class="badge pending" data-testid="account-status">${STATUS[account.status]}</span>`
           : total.as_of
             ? html`At rates of <time datetime=${total.as_of}>${clock(total.as_of)}</time>`
             : "Your balances, in your home currency"}

@@ -32,6 +32,7 @@ CREATE TABLE sessions (
 
 -- A request and its outcome. Either may be read first: `amount` is null until the request was, `status` is pending
 -- until the outcome was. `position` is the offset of the request, which orders the transactions of an account.
+-- Rows are kept as they come, not sorted by account: a batch then writes half as many pages.
 CREATE TABLE transactions (
   account_id     TEXT NOT NULL,
   transaction_id TEXT NOT NULL,
@@ -55,8 +56,8 @@ CREATE TABLE transactions (
   rate_ask       TEXT,
   rate_as_of     INTEGER,
   decided_at     INTEGER,
-  PRIMARY KEY (account_id, transaction_id)
-) WITHOUT ROWID;
+  UNIQUE (account_id, transaction_id)
+);
 CREATE INDEX transactions_by_position ON transactions (account_id, position);
 
 -- `balances` is a JSON object: minor units by currency.
