@@ -186,7 +186,7 @@ class Broker:
             batches.append(JournaledBatch(topic.id, partition, data))
             logs.append(partition_log)
             base_offsets.append(base_offset)
-        frame = encode_frame(Frame(self.state.next_frame, batches, events))
+        frame = encode_frame(Frame(self.state.next_frame, batches, events), self.commit.known_durable_frame)
         for event in events:
             self.state.apply(event)
         self.state.next_frame += 1

@@ -18,6 +18,7 @@ from tailrace.broker.broker import Broker
 from tailrace.broker.checkpoint import CorruptCheckpoint
 from tailrace.broker.config import BrokerConfig, Flush
 from tailrace.broker.disk import DataDirectoryInUse, Disk
+from tailrace.broker.log.journal import JournalDamaged
 from tailrace.broker.log.segment import CorruptSegment
 from tailrace.broker.recovery import JournalGap, recover
 from tailrace.broker.server import Connection
@@ -78,7 +79,7 @@ def run(config: BrokerConfig) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         _event_loop().run_until_complete(serve(config))
-    except (CannotStart, DataDirectoryInUse, CorruptCheckpoint, CorruptSegment, JournalGap) as error:
+    except (CannotStart, DataDirectoryInUse, CorruptCheckpoint, CorruptSegment, JournalDamaged, JournalGap) as error:
         sys.stderr.write(f"tailrace broker: {error}\n")
         raise SystemExit(EXIT_CANNOT_START) from None
 

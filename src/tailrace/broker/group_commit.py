@@ -100,6 +100,11 @@ class GroupCommit:
         """Number of the last frame that was recorded."""
         return self.next_frame - 1
 
+    @property
+    def known_durable_frame(self) -> int:
+        """Number up to which frames must still be there after a power failure, 0 without fsync."""
+        return self.durable_frame if self._sync else 0
+
     def when_durable(self, frame: int, act: Callable[[], None]) -> None:
         """Run `act` when the frame is durable; frames must be asked for in ascending order."""
         if frame <= self.durable_frame:

@@ -11,7 +11,7 @@ from tailrace.broker import checkpoint as checkpoints
 from tailrace.broker.checkpoint import CorruptCheckpoint
 from tailrace.broker.disk import DataDirectoryInUse, Disk
 from tailrace.broker.events import OffsetsCommitted, TopicDeleted
-from tailrace.broker.log.journal import journal_files
+from tailrace.broker.log.journal import JournalDamaged, journal_files
 from tailrace.broker.log.segment import CorruptSegment
 from tailrace.broker.recovery import JournalGap, recover
 
@@ -52,7 +52,23 @@ def write_history(data: Path) -> tuple[list[bytes], list[int]]:
     return states, sizes
 
 
-@pytest.mark.parametrize("damage", ["cut", "zeros", "flip"])
+def test_a_frame_damaged_at_any_byte_is_noticed_when_it_was_durable(tmp_path: Path) -> None:
+    states, sizes = write_history(tmp_path / "original")
+    [(_, name)] = journal_files(Disk(tmp_path / "original"))
+    journal = (tmp_path / "original" / name).read_bytes()
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "original", copy)
+    for position in range(sizes[-1]):
+        flipped = bytes([journal[position] ^ 0x10])
+        (copy / name).write_bytes(journal[:position] + flipped + journal[position + 1 : sizes[-1] + 100])
+        if position < sizes[-2]:
+            with pytest.raises(JournalDamaged, match="restore the data directory"):
+                recover(Disk(copy))
+        else:
+            assert recovered(copy) == states[-2], f"the last frame may be the rest of a crash, byte {position}"
+
+
+@pytest.mark.parametrize("damage", ["cut", "zeros"])
 def test_a_journal_damaged_at_any_byte_gives_the_frames_before(tmp_path: Path, damage: str) -> None:
     states, sizes = write_history(tmp_path / "original")
     [(_, name)] = journal_files(Disk(tmp_path / "original"))
@@ -62,10 +78,8 @@ def test_a_journal_damaged_at_any_byte_gives_the_frames_before(tmp_path: Path, d
     for position in range(len(journal)):
         if damage == "cut":
             damaged = journal[:position]
-        elif damage == "zeros":
-            damaged = journal[:position] + bytes(len(journal) - position)
         else:
-            damaged = journal[:position] + bytes([journal[position] ^ 0x10]) + journal[position + 1 :]
+            damaged = journal[:position] + bytes(len(journal) - position)
         (copy / name).write_bytes(damaged)
         intact = sum(damaged[:size] == journal[:size] for size in sizes) - 1
         assert recovered(copy) == states[intact], f"{damage} at byte {position}"

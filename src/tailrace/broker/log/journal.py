@@ -3,12 +3,15 @@
 A frame holds what belongs together: batches for any number of partitions and events. It is there completely or not at
 all, so a transaction's markers, its offsets and its end are one frame, and no state in between can survive a crash.
 
-    frame   = length u32 · crc32c u32 of what follows · number u64 · index length u32 · index · batches
+    frame   = length u32 · crc32c u32 of what follows · number u64 · durable u64 · index length u32 · index · batches
     index   = MessagePack of ([(topic id, partition, bytes), ...], [event, ...])
 
 Frames are numbered without gaps. Reading ends at the first frame that is not intact: space that was never written reads
 as zeros, a torn write has the wrong CRC. What was acknowledged before lies in front of it, because frames are written
 in order and acknowledged after fsync.
+
+A frame also says up to which number all were durable when it was made. So a frame that is not intact, with one behind
+it that knows it to have been durable, is damage and not the rest of a crash.
 """
 
 from __future__ import annotations
@@ -23,10 +26,12 @@ from crc32c import crc32c
 from tailrace.broker.disk import Disk, File
 from tailrace.broker.events import AnyEvent
 
-FRAME_HEADER = struct.Struct(">IIQI")
+FRAME_HEADER = struct.Struct(">IIQQI")
 CRC_START = 8
 RESERVED_BYTES = 64 << 20
 READ_BYTES = 1 << 20
+NUMBER_PREFIX_BYTES = 5
+PADDING = bytes(64)  # zeros at the end of a frame may have been taken for reserved space
 
 _encode_index = msgspec.msgpack.Encoder().encode
 _decode_index = msgspec.msgpack.Decoder(tuple[list[tuple[bytes, int, int]], list[AnyEvent]]).decode
@@ -48,12 +53,16 @@ class Frame(NamedTuple):
     events: Sequence[AnyEvent]
 
 
-def encode_frame(frame: Frame) -> bytes:
-    """The bytes of a frame."""
+class JournalDamaged(Exception):
+    """Frames that were durable once cannot be read any more."""
+
+
+def encode_frame(frame: Frame, durable: int = 0) -> bytes:
+    """The bytes of a frame; `durable` is the number up to which all frames are durable, 0 when nobody knows."""
     places = [(batch.topic_id, batch.partition, len(batch.data)) for batch in frame.batches]
     index = _encode_index((places, frame.events))
     body = b"".join((index, *(batch.data for batch in frame.batches)))
-    tail = struct.pack(">QI", frame.number, len(index))
+    tail = struct.pack(">QQI", frame.number, durable, len(index))
     return b"".join((struct.pack(">II", len(body), crc32c(body, crc32c(tail))), tail, body))
 
 
@@ -62,7 +71,7 @@ def decode_frames(data: bytes, first_number: int) -> Iterator[tuple[Frame, int]]
     view = memoryview(data)
     position, number = 0, first_number
     while position + FRAME_HEADER.size <= len(view):
-        body_bytes, crc, actual_number, index_bytes = FRAME_HEADER.unpack_from(view, position)
+        body_bytes, crc, actual_number, _, index_bytes = FRAME_HEADER.unpack_from(view, position)
         start = position + FRAME_HEADER.size
         end = start + body_bytes
         if actual_number != number or end > len(view) or index_bytes > body_bytes:
@@ -74,7 +83,10 @@ def decode_frames(data: bytes, first_number: int) -> Iterator[tuple[Frame, int]]
 
 
 def read_frames(file: File, first_number: int) -> Iterator[Frame]:
-    """The frames of a file, up to the first that is not intact; what was reserved but not written is not read."""
+    """The frames of a file, up to the first that is not intact; what was reserved but not written is not read.
+
+    Raises JournalDamaged when that one was durable once.
+    """
     position, number = 0, first_number
     file_bytes = file.size()
     read_bytes = READ_BYTES
@@ -88,6 +100,7 @@ def read_frames(file: File, first_number: int) -> Iterator[Frame]:
         if used == 0:
             needed = _announced_bytes(data)
             if not read_bytes < needed <= file_bytes - position:
+                _check_rest(file, position, number)
                 return
             read_bytes = needed
         else:
@@ -110,6 +123,23 @@ def _decode_frame(number: int, body: memoryview, index_bytes: int) -> Frame:
         batches.append(JournaledBatch(topic_id, partition, body[position : position + size]))
         position += size
     return Frame(number, batches, events)
+
+
+def _check_rest(file: File, position: int, number: int) -> None:
+    """See whether a frame behind `position`, where `number` should be, knows that one to have been durable."""
+    rest = file.read(file.size() - position, position).rstrip(b"\0")
+    prefix = number.to_bytes(8, "big")[:NUMBER_PREFIX_BYTES]
+    found = rest.find(prefix, CRC_START)
+    while found >= 0:
+        start = found - CRC_START
+        later = int.from_bytes(rest[found : found + 8], "big")
+        durable = int.from_bytes(rest[found + 8 : found + 16], "big")
+        if later > number and durable >= number and any(decode_frames(rest[start:] + PADDING, later)):
+            raise JournalDamaged(
+                f"{file.path}: frame {number:,} at byte {position:,} is not intact, although it was durable before "
+                f"frame {later:,} was written; the disk has lost data, restore the data directory from a copy"
+            )
+        found = rest.find(prefix, found + 1)
 
 
 class JournalFile:
