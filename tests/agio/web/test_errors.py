@@ -1,14 +1,18 @@
 """Every refusal has the API's shape and a described status; `conversation.check` looks at each answer too."""
 
+import json
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.agio.web.conftest import MakePerson
 from tests.agio.web.conversation import description
-from tests.agio.web.running import WebService
+from tests.agio.web.running import Person, WebService
 
+FIELDS = st.sampled_from("username password name home_currency amount currency iban sell buy sell_amount".split())
 POSTS = ["/api/accounts", "/api/session", "/api/deposits", "/api/withdrawals", "/api/exchanges"]
 ROUTES = {
     "/api/accounts": "post",
@@ -75,19 +79,40 @@ def test_another_method(person: MakePerson, path: str) -> None:
     ],
     ids=["half", "no text", "empty", "list", "null", "no fields", "deep", "large"],
 )
-def test_bad_bodies(web: WebService, signed_in: Any, path: str, content: bytes, expected: tuple[int, str]) -> None:
+def test_bad_bodies(web: WebService, signed_in: Person, path: str, content: bytes, expected: tuple[int, str]) -> None:
     headers = {"Content-Type": "application/json"}
     assert code(signed_in.post(path, content=content, headers=headers)) == expected
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS | st.text(), inner, max_size=5),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.sampled_from(POSTS), body=JSON)
+def test_no_json_makes_the_service_fail(signed_in: Person, path: str, body: Any) -> None:
+    answer = signed_in.post(path, content=json.dumps(body), headers={"Content-Type": "application/json"})
+    assert answer.status_code in (202, 401, 422)
+
+
+@pytest.mark.parametrize("text", ["%00", "%ff", "%ED%A0%80", "'", '"--', "x" * 5000, "%F0%9F%92%B6"])
+def test_no_address_makes_the_service_fail(signed_in: Person, text: str) -> None:
+    assert code(signed_in.get(f"/api/transactions/{text}")) == (404, "not_found")
+    assert code(signed_in.get(f"/api/transactions?before={text}")) == (404, "not_found")
+    assert signed_in.get(f"/api/transactions?limit={text}").status_code == 422
+
+
 @pytest.mark.parametrize("path", POSTS)
-def test_a_large_body_of_unknown_length(signed_in: Any, path: str) -> None:
+def test_a_large_body_of_unknown_length(signed_in: Person, path: str) -> None:
     answer = signed_in.post(path, content=iter([b" " * 40_000] * 2), headers={"Content-Type": "application/json"})
     assert code(answer) == (413, "body_too_large")
 
 
 @pytest.mark.parametrize(("method", "path"), [*(("POST", path) for path in POSTS), ("DELETE", "/api/session")])
-def test_other_sites_cannot_use_a_session(signed_in: Any, method: str, path: str) -> None:
+def test_other_sites_cannot_use_a_session(signed_in: Person, method: str, path: str) -> None:
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://evil.test"}):
         assert code(signed_in.request(method, path, headers=headers)) == (403, "cross_site")
     assert signed_in.get("/api/account", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
@@ -111,7 +136,5 @@ def test_currencies(person: MakePerson) -> None:
 
 
 @pytest.fixture(scope="module")
-def signed_in(web: WebService) -> Any:
-    from tests.agio.web.running import Person
-
+def signed_in(web: WebService) -> Person:
     return Person(web.url).with_account()

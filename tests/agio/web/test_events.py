@@ -1,15 +1,16 @@
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from agio.contracts.events import ExchangeRate
 from agio.web.live import CHANGES_MAX, Changes, Difference, Live
-from tests.agio.web.conftest import MakePerson
+from tests.agio.web.conftest import MakePerson, Platform
 from tests.agio.web.others import Others
-from tests.agio.web.running import WebService
+from tests.agio.web.running import Person, WebService
 
 
 def test_a_stranger_sees_the_rates_only(person: MakePerson, others: Others) -> None:
@@ -84,14 +85,21 @@ def ends_with(bid: str) -> Callable[[Any], bool]:
     return lambda quotes: bool(quotes[-1]["bid"] == bid)
 
 
-def test_streams_and_waits_end_when_the_service_stops(web: WebService, person: MakePerson) -> None:
-    ada = person().with_account()
-    with ada.events() as events, httpx.stream("GET", f"{web.url}/api/events") as stranger:
-        events.until("rate")
-        assert web.stop() < 2.0
-        events.rest()
-        stranger.read()
-    web.start().wait_ready()
+def test_streams_and_waits_end_when_the_service_stops(platform: Platform, tmp_path: Path) -> None:
+    web = WebService(platform.bootstrap_servers, platform.schema_registry, tmp_path, 5).start().wait_ready()
+    ada = Person(web.url).with_account()
+    platform.others.holds_outcomes.set()
+    try:
+        wish = ada.submit("deposits", amount="1.00", currency="EUR").json()["transaction_id"]
+        with ada.events() as events, ThreadPoolExecutor(1) as threads:
+            events.until("rate")
+            waiting = threads.submit(ada.transaction, wish, 30)
+            events.until("wallet")
+            assert web.stop() < 2.0
+            events.rest()
+            assert waiting.result()["status"] == "pending"
+    finally:
+        platform.others.holds_outcomes.clear()
 
 
 @pytest.fixture
