@@ -171,6 +171,8 @@ class Broker:
         """Begin to work, in the running event loop."""
         self.commit.start()
         self.groups.load(self.state.groups.values())
+        for transaction in self.state.transactions:
+            transaction.may_lack_additions = True
 
     def record(self, appends: Iterable[Append] = (), events: Sequence[AnyEvent] = ()) -> list[int]:
         """Make something happen: batches are appended, then events applied, all or nothing.

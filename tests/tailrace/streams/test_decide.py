@@ -3,11 +3,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.tailrace.streams.sums import Add, Added, PackSerde, Refused, Sum, decide, evolve, topology
 
 from tailrace.streams import Topology, TopologyError
 from tailrace.streams.state.backend import MemoryBackend
 from tailrace.testing.topology_driver import TopologyDriver
+from tests.tailrace.streams.sums import Add, Added, PackSerde, Refused, Sum, decide, evolve, topology
 
 
 def test_events_go_to_the_topic_of_their_type_and_change_the_state():

@@ -6,10 +6,10 @@ from collections import Counter
 
 import pytest
 from confluent_kafka import TopicPartition
-from tests.tailrace.streams.sums import Add, Added, PackSerde, topology
 
 from tailrace.client import Topic, consume, consumer, ensure_topics, producer, read_to_end
 from tailrace.streams import StreamsConfig, TopologyError, run
+from tests.tailrace.streams.sums import Add, Added, PackSerde, topology
 
 PARTITIONS = 3
 SESSION_TIMEOUT_MS = 2_000

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.handlers.end_txn import downgrade, refuse_outdated
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 from tailrace.broker.transactions.state import RequestKind
 
+if TYPE_CHECKING:
+    from kio.schema.add_offsets_to_txn.v4.request import AddOffsetsToTxnRequest
+
 FENCED_SINCE = 2
 
 
-def handle(request: Any, call: Call) -> Response:
+def handle(request: AddOffsetsToTxnRequest, call: Call) -> Response:
     """Let a transaction commit offsets of a group."""
     producer = ProducerIdentity(request.producer_id, request.producer_epoch)
     refuse_outdated(call, request.transactional_id, producer, RequestKind.TRANSACTION)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
@@ -11,10 +11,13 @@ from tailrace.broker.handlers.end_txn import downgrade, refuse_outdated
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 from tailrace.broker.transactions.state import RequestKind
 
+if TYPE_CHECKING:
+    from kio.schema.add_partitions_to_txn.v3.request import AddPartitionsToTxnRequest
+
 FENCED_SINCE = 2
 
 
-def handle(request: Any, call: Call) -> Response:
+def handle(request: AddPartitionsToTxnRequest, call: Call) -> Response:
     """Let a transaction write to partitions: to all of them, or to none if one does not exist."""
     transactional_id = request.v3_and_below_transactional_id
     producer = ProducerIdentity(request.v3_and_below_producer_id, request.v3_and_below_producer_epoch)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.handlers.incremental_alter_configs import alter_topic
 
+if TYPE_CHECKING:
+    from kio.schema.alter_configs.v2.request import AlterConfigsRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: AlterConfigsRequest, call: Call) -> Response:
     """Set the named configurations and let all others have their defaults."""
 
     def replace(_: dict[str, str], resource: Any) -> dict[str, str | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
@@ -10,8 +10,11 @@ from tailrace.broker.call import Call, Response
 from tailrace.broker.events import PartitionsAdded
 from tailrace.broker.handlers.create_topics import PARTITIONS_MAX
 
+if TYPE_CHECKING:
+    from kio.schema.create_partitions.v3.request import CreatePartitionsRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: CreatePartitionsRequest, call: Call) -> Response:
     """Add partitions to topics, up to the count that is asked for."""
     return {"results": [_grow(wanted, call, validate_only=request.validate_only) for wanted in request.topics]}
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from kio.schema.errors import ErrorCode
@@ -18,10 +18,13 @@ from tailrace.broker.handlers.describe_configs import describe_topic_configs
 from tailrace.broker.topic_configs import problem
 from tailrace.broker.topics import Topic, is_legal_name
 
+if TYPE_CHECKING:
+    from kio.schema.create_topics.v7.request import CreateTopicsRequest
+
 PARTITIONS_MAX = 100_000
 
 
-def handle(request: Any, call: Call) -> Response:
+def handle(request: CreateTopicsRequest, call: Call) -> Response:
     """Create topics, each by itself."""
     names = [wanted.name for wanted in request.topics]
     return {

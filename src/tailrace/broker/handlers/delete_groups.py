@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.events import GroupDeleted
 
+if TYPE_CHECKING:
+    from kio.schema.delete_groups.v2.request import DeleteGroupsRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: DeleteGroupsRequest, call: Call) -> Response:
     """Forget groups that have no members, with their offsets."""
     results = [{"group_id": group_id, "error_code": _delete(group_id, call)} for group_id in request.groups_names]
     return {"results": results}

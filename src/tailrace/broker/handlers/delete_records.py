@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.topics import Topic
 
+if TYPE_CHECKING:
+    from kio.schema.delete_records.v2.request import DeleteRecordsRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: DeleteRecordsRequest, call: Call) -> Response:
     """Move the start of logs, so that the records before it are gone."""
     topics = call.broker.state.topics
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
@@ -10,12 +10,16 @@ from tailrace.broker.call import Call, Response
 from tailrace.broker.events import TopicDeleted
 from tailrace.broker.topics import Topic
 
+if TYPE_CHECKING:
+    from kio.schema.delete_topics.v6.request import DeleteTopicsRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: DeleteTopicsRequest, call: Call) -> Response:
     """Delete topics with their records and the offsets that groups committed for them."""
     if call.api_version >= 6:
         return {"responses": [_delete(wanted.name, wanted.topic_id, call) for wanted in request.topics]}
-    return {"responses": [_delete(name, None, call) for name in request.topic_names]}
+    older: Any = request
+    return {"responses": [_delete(name, None, call) for name in older.topic_names]}
 
 
 def _delete(name: str | None, topic_id: Any, call: Call) -> Response:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 
+if TYPE_CHECKING:
+    from kio.schema.describe_cluster.v1.request import DescribeClusterRequest
+
 BROKERS = 1
 
 
-def handle(request: Any, call: Call) -> Response:
+def handle(request: DescribeClusterRequest, call: Call) -> Response:
     """Describe the cluster of one broker."""
     if getattr(request, "endpoint_type", BROKERS) != BROKERS:
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
@@ -11,11 +11,14 @@ from tailrace.broker.config import BrokerConfig
 from tailrace.broker.topic_configs import DEFINITIONS, ConfigType
 from tailrace.broker.topics import Topic
 
+if TYPE_CHECKING:
+    from kio.schema.describe_configs.v4.request import DescribeConfigsRequest
+
 TOPIC, BROKER = 2, 4
 SET_ON_TOPIC, SET_AT_START, DEFAULT = 1, 4, 5  # sources of a value
 
 
-def handle(request: Any, call: Call) -> Response:
+def handle(request: DescribeConfigsRequest, call: Call) -> Response:
     """Describe what is configured and what is the default."""
     return {"results": [_describe(resource, call) for resource in request.resources]}
 

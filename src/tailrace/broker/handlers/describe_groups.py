@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.groups.state import Group, GroupState
 
+if TYPE_CHECKING:
+    from kio.schema.describe_groups.v5.request import DescribeGroupsRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: DescribeGroupsRequest, call: Call) -> Response:
     """Describe groups with their members."""
     return {"groups": [_describe(group_id, call) for group_id in request.groups]}
 

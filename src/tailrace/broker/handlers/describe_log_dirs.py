@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.topics import Topic
 
+if TYPE_CHECKING:
+    from kio.schema.describe_log_dirs.v4.request import DescribeLogDirsRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: DescribeLogDirsRequest, call: Call) -> Response:
     """Describe the data directory and how much of it the partitions take."""
     broker = call.broker
     if request.topics is None:

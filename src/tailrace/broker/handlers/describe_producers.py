@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 
+if TYPE_CHECKING:
+    from kio.schema.describe_producers.v0.request import DescribeProducersRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: DescribeProducersRequest, call: Call) -> Response:
     """Describe the producers that partitions know."""
     return {
         "topics": [

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.transactions.state import Transaction
 
+if TYPE_CHECKING:
+    from kio.schema.describe_transactions.v0.request import DescribeTransactionsRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: DescribeTransactionsRequest, call: Call) -> Response:
     """Describe transactional ids."""
     return {"transaction_states": [_describe(transactional_id, call) for transactional_id in request.transactional_ids]}
 

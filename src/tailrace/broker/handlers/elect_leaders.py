@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 
+if TYPE_CHECKING:
+    from kio.schema.elect_leaders.v2.request import ElectLeadersRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: ElectLeadersRequest, call: Call) -> Response:
     """Answer that no election is needed, or that a partition does not exist."""
     topics = call.broker.state.topics
     if request.topic_partitions is None:
-        wanted = [(topic.name, range(len(topic.partitions))) for topic in topics]
+        wanted: list[tuple[str, Sequence[int]]] = [(topic.name, range(len(topic.partitions))) for topic in topics]
     else:
         wanted = [(entry.topic, entry.partitions) for entry in request.topic_partitions]
     return {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, CloseConnection, Response
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 from tailrace.broker.transactions.state import RequestKind
+
+if TYPE_CHECKING:
+    from kio.schema.end_txn.v4.request import EndTxnRequest
 
 FENCED_SINCE = 2
 
@@ -25,7 +28,7 @@ def refuse_outdated(call: Call, transactional_id: str, producer: ProducerIdentit
         raise CloseConnection(f"a request of {transactional_id!r} came on an outdated connection")
 
 
-def handle(request: Any, call: Call) -> Response:
+def handle(request: EndTxnRequest, call: Call) -> Response:
     """Commit or abort a transaction."""
     producer = ProducerIdentity(request.producer_id, request.producer_epoch)
     refuse_outdated(call, request.transactional_id, producer, RequestKind.TRANSACTION)

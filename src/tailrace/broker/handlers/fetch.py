@@ -10,13 +10,16 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Reply, Response
 from tailrace.broker.log.partition import PartitionLog
 from tailrace.broker.topics import Topic
+
+if TYPE_CHECKING:
+    from kio.schema.fetch.v17.request import FetchRequest
 
 READ_COMMITTED = 1
 NO_SESSION_EPOCHS = (-1, 0)
@@ -31,7 +34,7 @@ class Wanted:
     error: ErrorCode
 
 
-def handle(request: Any, call: Call) -> Reply | Awaitable[Reply]:
+def handle(request: FetchRequest, call: Call) -> Reply | Awaitable[Reply]:
     """Read records, waiting for some when there are too few."""
     if getattr(request, "session_id", 0) != 0:
         return {"error_code": ErrorCode.fetch_session_id_not_found}

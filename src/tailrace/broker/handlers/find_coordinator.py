@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 
+if TYPE_CHECKING:
+    from kio.schema.find_coordinator.v6.request import FindCoordinatorRequest
+
 GROUP, TRANSACTION = 0, 1
 
 
-def handle(request: Any, call: Call) -> Response:
+def handle(request: FindCoordinatorRequest, call: Call) -> Response:
     """Name this broker, which coordinates everything."""
     if call.api_version >= 4:
         keys = request.coordinator_keys

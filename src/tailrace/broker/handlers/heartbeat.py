@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tailrace.broker.call import Call, Response
 
+if TYPE_CHECKING:
+    from kio.schema.heartbeat.v4.request import HeartbeatRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: HeartbeatRequest, call: Call) -> Response:
     """Keep a member alive, and tell it when it has to join again."""
     instance_id = getattr(request, "group_instance_id", None)
     return {

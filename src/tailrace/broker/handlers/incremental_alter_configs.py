@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
@@ -12,12 +12,15 @@ from tailrace.broker.events import TopicConfigured
 from tailrace.broker.handlers.describe_configs import TOPIC
 from tailrace.broker.topic_configs import DEFINITIONS, ConfigType, problem
 
+if TYPE_CHECKING:
+    from kio.schema.incremental_alter_configs.v1.request import IncrementalAlterConfigsRequest
+
 SET, DELETE, APPEND, SUBTRACT = range(4)
 
 Change = Callable[[dict[str, str], Any], dict[str, str | None]]
 
 
-def handle(request: Any, call: Call) -> Response:
+def handle(request: IncrementalAlterConfigsRequest, call: Call) -> Response:
     """Set, delete, append to and subtract from single configurations."""
     return {
         "responses": [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
@@ -11,11 +11,14 @@ from tailrace.broker.call import Call, Response
 from tailrace.broker.handlers.end_txn import downgrade
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 
+if TYPE_CHECKING:
+    from kio.schema.init_producer_id.v5.request import InitProducerIdRequest
+
 FENCED_SINCE = 4
 MILLISECOND = timedelta(milliseconds=1)
 
 
-def handle(request: Any, call: Call) -> Response:
+def handle(request: InitProducerIdRequest, call: Call) -> Response:
     """Give a producer its id and epoch; a transactional one ends what it left open."""
     coordinator = call.broker.transactions
     if request.transactional_id is None:

@@ -7,15 +7,18 @@ Version 1 adds the rebalance timeout, 4 gives the member id before the join (KIP
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.groups.coordinator import JoinRequest
 
+if TYPE_CHECKING:
+    from kio.schema.join_group.v9.request import JoinGroupRequest
+
 MILLISECOND = timedelta(milliseconds=1)
 
 
-async def handle(request: Any, call: Call) -> Response:
+async def handle(request: JoinGroupRequest, call: Call) -> Response:
     """Join, and answer when the rebalance is over."""
     rebalance_timeout = getattr(request, "rebalance_timeout", request.session_timeout)
     joined = await call.broker.groups.join(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tailrace.broker.call import Call, Response
 
+if TYPE_CHECKING:
+    from kio.schema.leave_group.v5.request import LeaveGroupRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: LeaveGroupRequest, call: Call) -> Response:
     """Remove members."""
     leave = call.broker.groups.leave
     if call.api_version < 3:
-        return {"error_code": leave(request.group_id, request.member_id, None)}
+        older: Any = request
+        return {"error_code": leave(older.group_id, older.member_id, None)}
     return {
         "members": [
             {

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.groups.state import GroupState
 
+if TYPE_CHECKING:
+    from kio.schema.list_groups.v5.request import ListGroupsRequest
+
 CLASSIC = "classic"
 
 
-def handle(request: Any, call: Call) -> Response:
+def handle(request: ListGroupsRequest, call: Call) -> Response:
     """List groups that have members or offsets."""
     states = {state.lower() for state in getattr(request, "states_filter", ())}
     types = {group_type.lower() for group_type in getattr(request, "types_filter", ())}

@@ -6,18 +6,21 @@ Special timestamps: -1 latest, -2 earliest, -3 the record with the greatest time
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.log.partition import FoundOffset, PartitionLog
 
+if TYPE_CHECKING:
+    from kio.schema.list_offsets.v9.request import ListOffsetsRequest
+
 LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED = -1, -2, -3, -4, -5
 READ_COMMITTED = 1
 
 
-def handle(request: Any, call: Call) -> Response:
+def handle(request: ListOffsetsRequest, call: Call) -> Response:
     """Find offsets by timestamp."""
     isolation_level = getattr(request, "isolation_level", 0)
     return {

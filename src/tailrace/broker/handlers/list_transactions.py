@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.transactions.state import Transaction, TransactionState
 
+if TYPE_CHECKING:
+    from kio.schema.list_transactions.v1.request import ListTransactionsRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: ListTransactionsRequest, call: Call) -> Response:
     """List transactional ids, filtered by state, producer id and how long a transaction is open."""
     known = set(TransactionState)
     states = {state for state in request.state_filters if state in known}

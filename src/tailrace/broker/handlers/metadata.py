@@ -5,7 +5,7 @@ Version 0 asks for all topics with an empty list, later ones with null; version 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
@@ -13,12 +13,14 @@ from tailrace.broker.call import Call, Response
 from tailrace.broker.handlers.create_topics import create_with_defaults
 from tailrace.broker.topics import Topic, is_legal_name
 
+if TYPE_CHECKING:
+    from kio.schema.metadata.v12.request import MetadataRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: MetadataRequest, call: Call) -> Response:
     """Describe the broker and topics."""
     broker = call.broker
-    wants_all = request.topics is None or (call.api_version == 0 and not request.topics)
-    if wants_all:
+    if request.topics is None or (call.api_version == 0 and not request.topics):
         topics = [_describe(topic, call) for topic in broker.state.topics]
     else:
         may_create = getattr(request, "allow_auto_topic_creation", True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.events import OffsetRow, OffsetsCommitted
 
+if TYPE_CHECKING:
+    from kio.schema.offset_commit.v9.request import OffsetCommitRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: OffsetCommitRequest, call: Call) -> Response:
     """Commit offsets of a group."""
     broker = call.broker
     generation_id = getattr(request, "generation_id_or_member_epoch", -1)

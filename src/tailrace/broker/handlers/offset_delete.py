@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
@@ -10,8 +10,11 @@ from tailrace.broker.call import Call, Response
 from tailrace.broker.events import OffsetsDeleted
 from tailrace.broker.groups.subscription import subscribed_topics
 
+if TYPE_CHECKING:
+    from kio.schema.offset_delete.v0.request import OffsetDeleteRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: OffsetDeleteRequest, call: Call) -> Response:
     """Forget offsets of partitions whose topics no member consumes."""
     broker = call.broker
     group = broker.groups.groups.get(request.group_id)
@@ -22,7 +25,9 @@ def handle(request: Any, call: Call) -> Response:
         if group.protocol_type != "consumer":
             return {"error_code": ErrorCode.non_empty_group}
         subscribed = subscribed_topics(group)
-    wanted = [(topic.name, entry.partition_index) for topic in request.topics for entry in topic.partitions]
+    wanted: list[tuple[str, int]] = [
+        (topic.name, entry.partition_index) for topic in request.topics for entry in topic.partitions
+    ]
     errors = {key: _problem(key, subscribed, call) for key in wanted}
     deleted = [key for key, error in errors.items() if error is ErrorCode.none]
     if deleted:

@@ -7,14 +7,17 @@ an offset is no error: its offset is -1.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 
+if TYPE_CHECKING:
+    from kio.schema.offset_fetch.v9.request import OffsetFetchRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: OffsetFetchRequest, call: Call) -> Response:
     """Give committed offsets."""
     require_stable = getattr(request, "require_stable", False)
     if call.api_version >= 8:
@@ -27,7 +30,8 @@ def handle(request: Any, call: Call) -> Response:
                 for wanted in request.groups
             ]
         }
-    return {"topics": _topics(request.group_id, request.topics, call, require_stable=require_stable)}
+    older: Any = request
+    return {"topics": _topics(older.group_id, older.topics, call, require_stable=require_stable)}
 
 
 def _topics(group_id: str, wanted: Any, call: Call, *, require_stable: bool) -> list[Response]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 
+if TYPE_CHECKING:
+    from kio.schema.offset_for_leader_epoch.v4.request import OffsetForLeaderEpochRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: OffsetForLeaderEpochRequest, call: Call) -> Response:
     """Tell where leader epochs end, so that consumers notice a truncated log."""
     return {
         "topics": [

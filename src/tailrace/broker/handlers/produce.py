@@ -6,7 +6,7 @@ Version 8 adds record_errors (KIP-467), version 10 the current leader (KIP-951),
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
@@ -25,6 +25,9 @@ from tailrace.wire.record_batch import (
     with_append_time,
 )
 
+if TYPE_CHECKING:
+    from kio.schema.produce.v11.request import ProduceRequest
+
 NO_TIMESTAMP = -1
 
 
@@ -37,7 +40,7 @@ class Refused:
         self.records = records or []
 
 
-def handle(request: Any, call: Call) -> Reply:
+def handle(request: ProduceRequest, call: Call) -> Reply:
     """Append one batch to each partition."""
     if request.acks not in (-1, 0, 1):
         return _respond(request, {}, Refused(ErrorCode.invalid_required_acks))
@@ -112,7 +115,7 @@ def _transaction_problem(request: Any, header: BatchHeader, topic: Topic, index:
     if request.transactional_id is None:
         return ErrorCode.transactional_id_authorization_failed
     producer = ProducerIdentity(header.producer_id, header.producer_epoch)
-    return call.broker.transactions.check_produce(producer, topic.id, index)
+    return call.broker.transactions.admit_produce(producer, topic.id, index)
 
 
 def _describe(key: tuple[str, int], outcome: Append | Duplicate | Refused, offsets: Any, call: Call) -> Response:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tailrace.broker.call import Call, Response
 
+if TYPE_CHECKING:
+    from kio.schema.sync_group.v5.request import SyncGroupRequest
 
-async def handle(request: Any, call: Call) -> Response:
+
+async def handle(request: SyncGroupRequest, call: Call) -> Response:
     """Take the leader's assignments, or wait for them."""
     synced = await call.broker.groups.sync(
         request.group_id,

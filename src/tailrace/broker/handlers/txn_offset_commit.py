@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
@@ -12,8 +12,11 @@ from tailrace.broker.handlers.offset_commit import accept_rows, commit_response
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 from tailrace.broker.transactions.state import RequestKind
 
+if TYPE_CHECKING:
+    from kio.schema.txn_offset_commit.v4.request import TxnOffsetCommitRequest
 
-def handle(request: Any, call: Call) -> Response:
+
+def handle(request: TxnOffsetCommitRequest, call: Call) -> Response:
     """Keep offsets that a group commits when the transaction is committed."""
     broker = call.broker
     producer = ProducerIdentity(request.producer_id, request.producer_epoch)

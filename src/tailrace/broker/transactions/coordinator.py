@@ -3,10 +3,13 @@
 The end of a transaction is one frame: the markers for its partitions, its offsets, its new state. That takes one fsync,
 and no state between "ongoing" and "ended" exists, so Kafka's PrepareCommit and CONCURRENT_TRANSACTIONS have no use.
 
-AddPartitionsToTxn and AddOffsetsToTxn are answered before they are durable: frames become durable in order, so what
-counts in the end (records, pending offsets, the end itself, all answered when durable) has them in front of it. When a
-crash undoes one of them after its answer, nothing that depends on it is durable either; the client goes on with a
-partition or group that is not part of the transaction, is refused with INVALID_TXN_STATE, and aborts.
+AddPartitionsToTxn and AddOffsetsToTxn are answered before they are durable. Frames become durable in order, so records,
+offsets and ends (all answered when durable) have the additions before them, and a crash can undo an addition only
+together with everything that was to depend on it. The producer does not know: it goes on as if the addition were there.
+So until a producer ends its first transaction after a restart (`Transaction.may_lack_additions`), a missing addition is
+made up for: its records and offsets are let in, and an end of what has neither succeeds. This cannot let in anything
+late: the connections of before the crash are gone, and whatever a present producer sends belongs to its present
+transaction, since it ends one only when everything in it is answered.
 
 Requests on a connection that is not the newest one of its transactional id are not answered, and the connection is
 closed: a client that lost a connection sends its request again on a new one, and a late copy on the old one must not
@@ -136,7 +139,9 @@ class TransactionCoordinator:
         if isinstance(transaction, ErrorCode):
             return transaction
         if not transaction.is_ongoing or group_id not in transaction.groups:
-            return ErrorCode.invalid_txn_state
+            if not transaction.may_lack_additions:
+                return ErrorCode.invalid_txn_state
+            self._record(GroupAddedToTransaction(transactional_id, group_id, self._broker.now_ms()))
         self._record(OffsetsPending(producer.producer_id, group_id, offsets))
         return ErrorCode.none
 
@@ -156,11 +161,11 @@ class TransactionCoordinator:
         if transaction.state is wanted:
             return ErrorCode.none
         if not transaction.is_ongoing:
-            return ErrorCode.invalid_txn_state
+            return ErrorCode.none if transaction.may_lack_additions else ErrorCode.invalid_txn_state
         self._end(transaction, transaction.producer_epoch, committed=committed)
         return ErrorCode.none
 
-    def check_produce(self, producer: ProducerIdentity, topic_id: bytes, partition: int) -> ErrorCode:
+    def admit_produce(self, producer: ProducerIdentity, topic_id: bytes, partition: int) -> ErrorCode:
         """Whether a transactional batch may be appended to a partition (KIP-890, part 1)."""
         transaction = self._transactions.of_producer(producer.producer_id)
         if transaction is None:
@@ -168,7 +173,10 @@ class TransactionCoordinator:
         if producer.producer_epoch != transaction.producer_epoch:
             return ErrorCode.invalid_producer_epoch
         if not transaction.is_ongoing or (topic_id, partition) not in transaction.partitions:
-            return ErrorCode.invalid_txn_state
+            if not transaction.may_lack_additions:
+                return ErrorCode.invalid_txn_state
+            added = [(topic_id, partition)]
+            self._record(PartitionsAddedToTransaction(transaction.transactional_id, added, self._broker.now_ms()))
         return ErrorCode.none
 
     def abort_overdue(self) -> None:

@@ -48,6 +48,8 @@ class Transaction:
         self.started_ms = snapshot.started_ms
         self.partitions = set(snapshot.partitions)
         self.groups = set(snapshot.groups)
+        # Whether a crash may have undone additions to the present transaction; see the coordinator.
+        self.may_lack_additions = False
         # The newest connection that spoke for this id, by kind of request; known only while the broker runs.
         self._newest_connections: dict[RequestKind, int] = {}
 
@@ -128,6 +130,7 @@ class Transactions:
         transaction.previous_producer_id = event.previous_producer_id
         transaction.previous_producer_epoch = event.previous_producer_epoch
         transaction.state = TransactionState.EMPTY
+        transaction.may_lack_additions = False
         transaction.forget_connections()
         transaction.partitions.clear()
         transaction.groups.clear()
@@ -150,6 +153,7 @@ class Transactions:
         transaction = self._by_id[event.transactional_id]
         ended = TransactionState.COMPLETE_COMMIT if event.committed else TransactionState.COMPLETE_ABORT
         transaction.state = ended
+        transaction.may_lack_additions = False
         if transaction.producer_epoch != event.producer_epoch:
             transaction.producer_epoch = event.producer_epoch
             transaction.previous_producer_id = transaction.previous_producer_epoch = -1

@@ -26,7 +26,7 @@ def initialize(broker: Broker, claimed: ProducerIdentity = NOBODY) -> ProducerId
 def write(broker: Broker, topic: Topic, producer: ProducerIdentity, sequence: int = 0) -> None:
     """Add the partition and append a record to it."""
     assert broker.transactions.add_partitions(TXN, producer, [(topic.id, 0)]) is ErrorCode.none
-    assert broker.transactions.check_produce(producer, topic.id, 0) is ErrorCode.none
+    assert broker.transactions.admit_produce(producer, topic.id, 0) is ErrorCode.none
     append(broker, topic, b"v", producer=producer, sequence=sequence, transactional=True)
 
 
@@ -85,7 +85,7 @@ def test_initializing_again_aborts_and_fences(tmp_path: Path, run: Scenario) -> 
             await broker.commit.durable()
             assert markers(topic) == [(successor.producer_epoch, ControlType.ABORT)]
             assert end(broker, zombie, committed=True) is ErrorCode.producer_fenced
-            assert broker.transactions.check_produce(zombie, topic.id, 0) is ErrorCode.invalid_producer_epoch
+            assert broker.transactions.admit_produce(zombie, topic.id, 0) is ErrorCode.invalid_producer_epoch
             write(broker, topic, successor)
 
     run(scenario)
@@ -125,13 +125,13 @@ def test_what_is_not_part_of_the_transaction_is_refused(tmp_path: Path, run: Sce
             topic = create_topic(broker, partitions=2)
             producer = initialize(broker)
             coordinator = broker.transactions
-            assert coordinator.check_produce(producer, topic.id, 0) is ErrorCode.invalid_txn_state
+            assert coordinator.admit_produce(producer, topic.id, 0) is ErrorCode.invalid_txn_state
             assert end(broker, producer, committed=True) is ErrorCode.invalid_txn_state
             write(broker, topic, producer)
-            assert coordinator.check_produce(producer, topic.id, 1) is ErrorCode.invalid_txn_state
+            assert coordinator.admit_produce(producer, topic.id, 1) is ErrorCode.invalid_txn_state
             assert coordinator.hold_offsets(TXN, producer, "group", [ROW]) is ErrorCode.invalid_txn_state
             stranger = ProducerIdentity(999, 0)
-            assert coordinator.check_produce(stranger, topic.id, 0) is ErrorCode.invalid_producer_id_mapping
+            assert coordinator.admit_produce(stranger, topic.id, 0) is ErrorCode.invalid_producer_id_mapping
             assert end(broker, stranger, committed=True) is ErrorCode.invalid_producer_id_mapping
             assert coordinator.initialize("", 1, NOBODY) is ErrorCode.invalid_request
             assert coordinator.initialize(TXN, 10**9, NOBODY) is ErrorCode.invalid_transaction_timeout
@@ -194,6 +194,29 @@ def test_an_open_transaction_survives_a_crash(tmp_path: Path, run: Scenario) -> 
             await broker.commit.durable()
             assert topic.partitions[0].last_stable_offset == 3
             assert broker.state.offsets.committed == {"group": {("topic", 0): ROW}}
+
+    run(scenario)
+
+
+def test_additions_that_a_crash_has_undone_are_made_up_for_once(tmp_path: Path, run: Scenario) -> None:
+    async def scenario() -> None:
+        async with running(tmp_path) as broker:
+            create_topic(broker)
+            producer = initialize(broker)
+            await broker.commit.durable()
+        async with running(tmp_path) as broker:
+            [topic] = broker.state.topics
+            coordinator = broker.transactions
+            assert end(broker, producer, committed=False) is ErrorCode.none
+            assert coordinator.admit_produce(producer, topic.id, 0) is ErrorCode.none
+            append(broker, topic, b"v", producer=producer, sequence=0, transactional=True)
+            assert coordinator.hold_offsets(TXN, producer, "group", [ROW]) is ErrorCode.none
+            assert end(broker, producer, committed=True) is ErrorCode.none
+            await broker.commit.durable()
+            assert markers(topic) == [(0, ControlType.COMMIT)]
+            assert broker.state.offsets.committed == {"group": {("topic", 0): ROW}}
+            assert coordinator.admit_produce(producer, topic.id, 0) is ErrorCode.invalid_txn_state
+            assert end(broker, producer, committed=False) is ErrorCode.invalid_txn_state
 
     run(scenario)
 
