@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.e2e.browser.conftest import ARGUMENTS
 from tests.e2e.browser.test_page import deposit, newest, sign_up
+from tests.e2e.chromium import running_chromium
 
 pytestmark = pytest.mark.browser
 
@@ -16,15 +16,13 @@ ARTIFACTS = Path(__file__).parents[2] / "artifacts"
 @pytest.fixture
 def page(exchange):
     complaints = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+    with running_chromium() as browser:
         page = browser.new_page(base_url=exchange.url, viewport={"width": 1280, "height": 900}, locale="en-GB")
         page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
         page.goto("/")
         yield page
-        browser.close()
     assert complaints == []
 
 

@@ -7,7 +7,8 @@ from tests.e2e.exchange import Exchange
 
 def check_journey(exchange):
     ada = exchange.customer("ada", home_currency="USD")
-    assert ada.deposit("10.00", "EUR")["status"] == "succeeded"
+    deposited = ada.deposit("10.00", "EUR")
+    assert deposited["status"] == "succeeded", deposited
     assert ada.exchange("5.00", "EUR", "CHF")["status"] == "succeeded"
     assert exchange.audit("--settled")["sound"]
 

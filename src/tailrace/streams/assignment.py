@@ -11,6 +11,7 @@ from tailrace.client import watermarks
 from tailrace.streams.restore import restore
 from tailrace.streams.state.backend import RocksBackend
 from tailrace.streams.state.table import TableStore
+from tailrace.streams.table_progress import TableProgress
 from tailrace.streams.task import Output, Task
 from tailrace.streams.topology import Topology
 
@@ -18,7 +19,7 @@ log = structlog.get_logger("tailrace.streams")
 
 
 class Assignment:
-    """Tasks by partition number. `table_positions` is how far each table's topic is folded, by topic and partition."""
+    """Tasks by partition number, and how far their tables' topics were read."""
 
     def __init__(
         self,
@@ -30,7 +31,7 @@ class Assignment:
         stopped: Callable[[], bool],
     ) -> None:
         self.tasks: dict[int, Task] = {}
-        self.table_positions: dict[tuple[str, int], int] = {}
+        self.tables = TableProgress({})
         self._topology = topology
         self._state = state
         self._bootstrap_servers = bootstrap_servers
@@ -38,8 +39,8 @@ class Assignment:
         self._global_tables = global_tables
         self._stopped = stopped
 
-    def open(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        """Make the tasks of newly assigned partitions and catch up their state; return where to read on.
+    def open(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Make the tasks of newly assigned partitions and catch up their state.
 
         The committed offsets are asked for first: the broker answers when no open transaction holds any of them, so
         that what a predecessor did is decided before the journals are read.
@@ -49,13 +50,17 @@ class Assignment:
         for partition in sorted({tp.partition for tp in partitions}):
             self.tasks[partition] = self._open_task(consumer, partition)
         folded = restore(self.tasks, self._bootstrap_servers, self._topology.name, self._stopped)
-        self.table_positions = {tp: offset for tp, offset in folded.items() if tp[0] in self._topology.tables}
+        self.tables = TableProgress({tp: offset for tp, offset in folded.items() if tp[0] in self._topology.tables})
         for (topic, partition), offset in committed.items():
             self.tasks[partition].start_at(topic, max(offset, 0))
         log.info("assigned", application=self._topology.name, partitions=sorted(self.tasks))
+
+    def positions(self) -> list[TopicPartition]:
+        """Where to read on, in streams and tables."""
+        streams = {(topic, n): offset for n, task in self.tasks.items() for topic, offset in task.positions.items()}
         return [
             TopicPartition(topic, partition, offset if offset > 0 else OFFSET_BEGINNING)
-            for (topic, partition), offset in (self.table_positions | committed).items()
+            for (topic, partition), offset in (self.tables.positions | streams).items()
         ]
 
     def release(self) -> None:
@@ -63,7 +68,7 @@ class Assignment:
         for task in self.tasks.values():
             task.close()
         self.tasks.clear()
-        self.table_positions.clear()
+        self.tables = TableProgress({})
 
     def write(self) -> None:
         """Write committed state to disk."""

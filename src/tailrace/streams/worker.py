@@ -4,33 +4,20 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
-from tailrace.client import (
-    ConsumerFenced,
-    Record,
-    TransactionAborted,
-    TransactionalProducer,
-    consume,
-    consume_available,
-    consumer,
-)
+from tailrace.client import TransactionAborted, TransactionalProducer, consumer
 from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
+from tailrace.streams.feed import Feed, Runs
 from tailrace.streams.global_table import GlobalTables
 from tailrace.streams.outbox import Outbox
 from tailrace.streams.state.backend import RocksBackend
 from tailrace.streams.topology import Topology
 
 log = structlog.get_logger("tailrace.streams")
-
-TABLE_LAG_WAIT_S = 0.05
-
-# A batch's records by topic and partition.
-Runs = dict[tuple[str, int], list[Record]]
 
 
 class Worker:
@@ -52,7 +39,6 @@ class Worker:
         self._begun_at: float | None = None
         self._records = 0
         self._written_at = time.monotonic()
-        self._failure: BaseException | None = None
         self._outbox = Outbox()
         self._producer = self._new_producer()
         self._globals = GlobalTables(
@@ -67,6 +53,7 @@ class Worker:
             stop.is_set,
         )
         self._consumer = self._new_consumer()
+        self._feed = Feed(self._consumer, topology, self._assignment, config.max_batch)
 
     def run(self) -> None:
         """Work until told to stop.
@@ -75,12 +62,7 @@ class Worker:
         """
         try:
             self._globals.catch_up(self._stop.is_set)
-            self._consumer.subscribe(
-                [*self._topology.sources, *self._topology.tables],
-                on_assign=self._guarded(self._assigned),
-                on_revoke=self._guarded(self._revoked),
-                on_lost=self._guarded(self._lost),
-            )
+            self._feed.subscribe(self._assigned, self._revoked, self._lost)
             while not self._stop.is_set():
                 self._step()
             self._commit()
@@ -90,64 +72,15 @@ class Worker:
     def _step(self) -> None:
         # While a transaction is open there is no waiting: what is not there yet does not hold up the commit.
         timeout_s = 0.1 if self._begun_at is None else 0.0
-        records = consume_available(self._consumer, self._config.max_batch, timeout_s)
-        self._raise_failure()
+        runs = self._feed.poll(timeout_s)
         self._producer.poll(0)
         self._globals.update()
-        self._process(self._sorted(records))
-        is_drained = len(records) < self._config.max_batch
-        if self._begun_at is not None and (is_drained or self._is_commit_due()):
+        self._process(runs)
+        if self._begun_at is not None and (self._feed.is_drained or self._is_commit_due()):
             self._commit()
         if time.monotonic() - self._written_at > self._config.write_interval_ms / 1000:
             self._assignment.write()
             self._written_at = time.monotonic()
-
-    def _sorted(self, records: list[Record]) -> Runs:
-        """Split into runs of one partition; tables, caught up with what the log had, come before streams."""
-        runs: Runs = {}
-        self._collect(records, runs)
-        tables = self._topology.tables
-        if tables and any(topic not in tables for topic, _ in runs):
-            self._catch_up_tables(runs)
-        return dict(sorted(runs.items(), key=lambda run: run[0][0] not in tables))
-
-    def _catch_up_tables(self, runs: Runs) -> None:
-        """Read on until each table has all that its topic had when its task's records were read, for 50 ms at most.
-
-        Whoever saw a table's record and then sent a request expects it to be seen here too, but the two come from
-        different partitions, whose order among each other no broker promises.
-        """
-        deadline = time.monotonic() + TABLE_LAG_WAIT_S
-        while self._has_lagging_table({partition for _, partition in runs}) and time.monotonic() < deadline:
-            self._collect(consume(self._consumer, self._config.max_batch, 0.002), runs)
-            self._raise_failure()
-
-    def _has_lagging_table(self, partitions: set[int]) -> bool:
-        for (topic, partition), position in self._assignment.table_positions.items():
-            if partition in partitions:
-                _, end = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
-                if position < end:
-                    return True
-        return False
-
-    def _collect(self, records: list[Record], runs: Runs) -> None:
-        positions = self._assignment.table_positions
-        for record in records:
-            source = (record.topic(), record.partition())
-            error = record.error()
-            if error is None:
-                runs.setdefault(source, []).append(record)
-                if source in positions:
-                    positions[source] = record.offset() + 1
-            elif error.code() == KafkaError._PARTITION_EOF:
-                # The end counts the transaction markers after the last record.
-                if source in positions:
-                    positions[source] = max(positions[source], record.offset())
-            elif error.fatal() or error.code() == KafkaError._FATAL:
-                # Even a lone static member is told so when it comes back after its session was given up.
-                raise ConsumerFenced(error.str())
-            else:
-                log.info("consumer", error=error.str())
 
     def _process(self, runs: Runs) -> None:
         for (topic, partition), run in runs.items():
@@ -212,7 +145,8 @@ class Worker:
             self._producer = self._new_producer()
 
     def _assigned(self, partitions: list[TopicPartition]) -> None:
-        self._consumer.assign(self._assignment.open(self._consumer, partitions))
+        self._assignment.open(self._consumer, partitions)
+        self._consumer.assign(self._assignment.positions())
         self._on_running()
 
     def _revoked(self, partitions: list[TopicPartition]) -> None:
@@ -225,22 +159,6 @@ class Worker:
                 self._producer.abort()
             self._end_transaction()
         self._assignment.release()
-
-    def _guarded(self, callback: Callable[[list[TopicPartition]], None]) -> Callable[[Consumer, Any], None]:
-        """Keep what a callback raises inside the client for the loop, where it is handled as anything else."""
-
-        def call(_: Consumer, partitions: list[TopicPartition]) -> None:
-            try:
-                callback(partitions)
-            except BaseException as failure:
-                self._failure = failure
-
-        return call
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            failure, self._failure = self._failure, None
-            raise failure
 
     def _close(self) -> None:
         # After a clean stop nothing is open. After a failure the transaction is left to the next producer of this
