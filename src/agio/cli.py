@@ -2,9 +2,8 @@
 
 import signal
 import threading
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -55,24 +54,24 @@ def up(
     ] = None,
 ) -> None:
     """Start the exchange and keep it running until Ctrl-C."""
+    from agio.trouble import exit_on_trouble
     from agio.up import Plan, run
 
-    _exit_on_trouble(
-        lambda: run(
-            Plan(
-                data=data,
-                port=port,
-                kafka_port=kafka_port,
-                registry_port=registry_port,
-                bootstrap_servers=bootstrap_servers,
-                schema_registry=schema_registry,
-                accounts_db=accounts_db,
-                rates=rates,
-                monolith=monolith,
-                instances=tuple(instances or ()),
-            )
-        )
+    plan = Plan(
+        data=data,
+        port=port,
+        kafka_port=kafka_port,
+        registry_port=registry_port,
+        bootstrap_servers=bootstrap_servers,
+        schema_registry=schema_registry,
+        accounts_db=accounts_db,
+        rates=rates,
+        monolith=monolith,
+        instances=tuple(instances or ()),
     )
+    with exit_on_trouble():
+        status = run(plan)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -89,10 +88,12 @@ def serve(
     """Run one instance of one service until Ctrl-C."""
     from agio.services import SERVICES, run_all, run_of
     from agio.settings import Settings
+    from agio.trouble import exit_on_trouble
     from tailrace.logs import configure_logs
 
     if service != "all" and service not in SERVICES:
-        _fail(f"there is no service {service!r}; choose one of {', '.join(SERVICES)}, or all")
+        typer.echo(f"agio: there is no service {service!r}; choose one of {', '.join(SERVICES)}, or all", err=True)
+        raise typer.Exit(2)
     configure_logs()
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -106,7 +107,8 @@ def serve(
         accounts_db=accounts_db,
         rates=rates,
     )
-    _exit_on_trouble(lambda: (run_all if service == "all" else run_of(service))(settings, stop))
+    with exit_on_trouble():
+        (run_all if service == "all" else run_of(service))(settings, stop)
 
 
 @app.command()
@@ -115,35 +117,16 @@ def setup(
 ) -> None:
     """Create the topics and register the contracts; `agio up` does it by itself."""
     from agio.setup import set_up
+    from agio.trouble import exit_on_trouble
     from tailrace.logs import configure_logs
 
     configure_logs()
-
-    _exit_on_trouble(lambda: set_up(bootstrap_servers, schema_registry))
+    with exit_on_trouble():
+        set_up(bootstrap_servers, schema_registry)
 
 
 app.command()(audit)
 app.command()(load)
-
-
-def _exit_on_trouble(call: Callable[[], object]) -> None:
-    """Turn what the user can mend into one line and exit code 2; the rest stays an exception."""
-    try:
-        status = call()
-    except Exception as error:
-        from agio.trouble import as_trouble
-
-        trouble = as_trouble(error)
-        if trouble is None:
-            raise
-        _fail(trouble)
-    if isinstance(status, int) and status:
-        raise typer.Exit(status)
-
-
-def _fail(message: str) -> NoReturn:
-    typer.echo(f"agio: {message}", err=True)
-    raise typer.Exit(2)
 
 
 def main() -> None:

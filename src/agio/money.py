@@ -61,7 +61,8 @@ def currencies() -> Mapping[str, Currency]:
 def parse_amount(text: str, currency: Currency) -> int | AmountProblem:
     """Read a decimal number such as `12.50` as minor units, 1 to MAX_AMOUNT.
 
-    More decimals than the currency has are a problem even when they are zeros: nothing is rounded on the way in.
+    More decimals than the currency has are a problem even when they are zeros: nothing is rounded on the way in. Zero
+    is invalid however it is written.
     """
     match = _NUMBER.fullmatch(text)
     if match is None:

@@ -53,15 +53,16 @@ def test_a_written_balance_is_exactly_its_value(amount: int, currency: Currency)
     assert len(text.partition(".")[2]) == currency.exponent
 
 
-@given(CURRENCIES, DIGITS, DIGITS)
-def test_excess_decimals_are_refused_even_when_zero(currency: Currency, whole: str, decimals: str) -> None:
-    result = parse_amount(f"{whole}.{decimals}", currency)
-    if len(decimals) > currency.exponent:
-        assert result is AmountProblem.PRECISION
+@given(CURRENCIES, DIGITS | st.just("0"), DIGITS | st.just("0"))
+def test_nothing_is_rounded_on_the_way_in(currency: Currency, whole: str, decimals: str) -> None:
+    value = Fraction(f"{whole}.{decimals}") * 10**currency.exponent
+    if value == 0:
+        expected: int | Fraction | AmountProblem = AmountProblem.INVALID
+    elif len(decimals) > currency.exponent:
+        expected = AmountProblem.PRECISION  # even when the excess is zeros
     else:
-        value = Fraction(f"{whole}.{decimals}") * 10**currency.exponent
-        expected = AmountProblem.INVALID if value == 0 else AmountProblem.LIMIT if value > MAX_AMOUNT else value
-        assert result == expected
+        expected = AmountProblem.LIMIT if value > MAX_AMOUNT else value
+    assert parse_amount(f"{whole}.{decimals}", currency) == expected
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def audit(
     from agio.audit.check import check
     from agio.audit.report import as_json, print_findings
     from agio.audit.source import TopicSource
-    from agio.trouble import as_trouble
+    from agio.trouble import exit_on_trouble
     from tailrace.registry.client import RegistryClient
 
     begun = time.monotonic()
@@ -39,7 +39,7 @@ def audit(
     # A broker that is away shows in the outcome; librdkafka would say so many times a second.
     logging.getLogger("librdkafka").addHandler(logging.NullHandler())
     columns = TextColumn("auditing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    try:
+    with exit_on_trouble():
         registry = RegistryClient(schema_registry, patience_s=2.0)
         registry.wait_ready(2.0)
         with Progress(*columns, console=errors, transient=True, disable=not sys.stderr.isatty()) as progress:
@@ -47,12 +47,6 @@ def audit(
             source = TopicSource(bootstrap_servers, registry, lambda count: progress.advance(task, count))
             progress.update(task, total=source.size)
             findings = check(source.history(), settled=settled, examples_max=examples)
-    except Exception as error:
-        trouble = as_trouble(error)
-        if trouble is None:
-            raise
-        typer.echo(f"agio: {trouble}", err=True)
-        raise typer.Exit(2) from error
     if json:
         typer.echo(as_json(findings))
     else:

@@ -38,7 +38,7 @@ def load(
     from agio.load.report import as_json, print_figures
     from agio.load.run import Load, run
     from agio.load.sender import Schedule
-    from agio.trouble import as_trouble
+    from agio.trouble import exit_on_trouble
     from tailrace.registry.client import RegistryClient
 
     if transactions is None and duration is None:
@@ -47,10 +47,10 @@ def load(
     # A broker that is away shows in the outcome; librdkafka would say so many times a second.
     logging.getLogger("librdkafka").addHandler(logging.NullHandler())
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    try:
+    errors = Console(stderr=True)
+    with exit_on_trouble():
         registry = RegistryClient(schema_registry, patience_s=10.0)
         registry.wait_ready(2.0)
-        errors = Console(stderr=True)
         with Progress(*columns, console=errors, transient=True, disable=not sys.stderr.isatty()) as progress:
             task = progress.add_task("opening accounts", total=transactions)
 
@@ -62,16 +62,11 @@ def load(
                     description=f"{figures.throughput:,.0f} outcomes/s",
                 )
 
-            figures = run(Load(bootstrap_servers, schedule, accounts, seed, timeout), registry, show)
-    except AccountsNotOpened as error:
-        typer.echo(f"agio: {error}", err=True)
-        raise typer.Exit(1) from error
-    except Exception as error:
-        trouble = as_trouble(error)
-        if trouble is None:
-            raise
-        typer.echo(f"agio: {trouble}", err=True)
-        raise typer.Exit(2) from error
+            try:
+                figures = run(Load(bootstrap_servers, schedule, accounts, seed, timeout), registry, show)
+            except AccountsNotOpened as error:
+                typer.echo(f"agio: {error}", err=True)
+                raise typer.Exit(1) from error
     if json:
         typer.echo(as_json(figures))
     else:

@@ -21,29 +21,20 @@ from agio.web.log import Log
 from agio.web.opening import tidy
 from agio.web.passwords import Passwords
 from agio.web.view.queries import Queries
+from tailrace.listening import take_address
 from tailrace.registry.client import RegistryClient
 
 logger = structlog.get_logger("agio.web")
 
 
 def run(settings: Settings, stop: threading.Event) -> None:
-    """Serve until told to stop. Raises OSError when the port is taken, before anything else is begun."""
-    with listen(settings.host, settings.port) as listener, asyncio.Runner(loop_factory=_event_loop) as runner:
+    """Serve until told to stop. Raises AddressUnavailable when the port is taken, before anything else is begun."""
+    with take_address(settings.host, settings.port) as listener, asyncio.Runner(loop_factory=_event_loop) as runner:
         runner.run(_serve(settings, stop, listener))
 
 
 async def _serve(settings: Settings, stop: threading.Event, listener: socket.socket) -> None:
     await Service(settings, stop).serve(listener)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """Listen on an address; port 0 is a free one. Raises OSError with the address in its message."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        message = f"the web service cannot listen on {host}:{port}: {error.strerror}; choose another port"
-        raise OSError(error.errno, message) from error
 
 
 def _event_loop() -> asyncio.AbstractEventLoop:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import sys
 from functools import partial
 from pathlib import Path
@@ -22,16 +21,22 @@ from tailrace.broker.log.journal import JournalDamaged
 from tailrace.broker.log.segment import CorruptSegment
 from tailrace.broker.recovery import JournalGap, recover
 from tailrace.broker.server import Connection
+from tailrace.listening import AddressUnavailable, take_address
 
 EXIT_CANNOT_START = 2
 EXIT_DISK_FAILED = 3
 CHECKPOINT_WITHIN_S = 1.0
+# What says in its message why the broker cannot start and what to do.
+CANNOT_START = (
+    AddressUnavailable,
+    DataDirectoryInUse,
+    CorruptCheckpoint,
+    CorruptSegment,
+    JournalDamaged,
+    JournalGap,
+)
 
 log = structlog.get_logger()
-
-
-class CannotStart(Exception):
-    """The broker cannot start; the message says why and what to do."""
 
 
 def broker(
@@ -79,7 +84,7 @@ def run(config: BrokerConfig) -> None:
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         _event_loop().run_until_complete(serve(config))
-    except (CannotStart, DataDirectoryInUse, CorruptCheckpoint, CorruptSegment, JournalDamaged, JournalGap) as error:
+    except CANNOT_START as error:
         sys.stderr.write(f"tailrace broker: {error}\n")
         raise SystemExit(EXIT_CANNOT_START) from None
 
@@ -103,7 +108,7 @@ def _event_loop() -> asyncio.AbstractEventLoop:
 
 async def serve(config: BrokerConfig) -> None:
     """Recover, listen, and stop cleanly on a signal."""
-    listening = _bind(config.host, config.port)
+    listening = take_address(config.host, config.port)
     disk = Disk(config.data)
     disk.lock()
     loop = asyncio.get_running_loop()
@@ -125,21 +130,6 @@ async def serve(config: BrokerConfig) -> None:
         connection.close()
     await running.commit.stop(CHECKPOINT_WITHIN_S)
     log.info("broker stopped")
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    """A socket with the address, so that clients are refused until the broker is ready. Raises CannotStart."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, protocol)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-    except OSError as error:
-        raise CannotStart(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; "
-            "stop what uses the port, or choose another one with --port"
-        ) from None
-    return listening
 
 
 def _announce(running: Broker) -> None:

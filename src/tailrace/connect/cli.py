@@ -22,13 +22,14 @@ def connect(
     """Run connectors between Kafka topics and databases."""
     from tailrace.client import BrokerUnreachable
     from tailrace.connect.errors import ConnectError
-    from tailrace.connect.server import listen, serve
+    from tailrace.connect.server import serve
     from tailrace.connect.worker import Worker
+    from tailrace.listening import AddressUnavailable, take_address
 
     try:
-        server = listen(host, port)
-    except OSError as error:
-        _refuse(f"Connect cannot listen on {host}:{port}: {error.strerror}; choose another --port")
+        server = take_address(host, port)
+    except AddressUnavailable as error:
+        _refuse(f"Connect {error}")
     try:
         worker = Worker(
             bootstrap_servers,

@@ -15,18 +15,6 @@ log = structlog.get_logger(__name__)
 GRACE_S = 1
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Take a port (0: any free one) without accepting connections yet. Raises OSError."""
-    server = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        server.bind((host, port))
-    except OSError:
-        server.close()
-        raise
-    return server
-
-
 def serve(server: socket.socket, worker: Worker) -> None:
     """Run a worker and its REST interface until SIGTERM or SIGINT. Raises as `Worker.start` does."""
     stop = Event()

@@ -20,8 +20,9 @@ def registry(
     import logging
 
     from tailrace.client import BrokerUnreachable
+    from tailrace.listening import AddressUnavailable, take_address
     from tailrace.registry.log import SchemaLog
-    from tailrace.registry.server import listen, serve
+    from tailrace.registry.server import serve
 
     # Plain logging: structlog would add a quarter of a second to the start.
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s [%(levelname)s] %(name)s: %(message)s")
@@ -31,9 +32,9 @@ def registry(
     for stop in signal.SIGTERM, signal.SIGINT:
         signal.signal(stop, lambda *_: sys.exit(0))
     try:
-        server = listen(host, port)
-    except OSError as error:
-        _refuse(f"the schema registry cannot listen on {host}:{port}: {error.strerror}; choose another --port")
+        server = take_address(host, port)
+    except AddressUnavailable as error:
+        _refuse(f"the schema registry {error}")
     schemas = SchemaLog(bootstrap_servers, topic)
     try:
         schemas.start(wait)

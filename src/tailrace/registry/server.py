@@ -14,19 +14,6 @@ log = logging.getLogger(__name__)
 STOP_TIMEOUT_S = 1
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Take a port (0: any free one) without accepting connections yet. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    server = socket.socket(family, socket.SOCK_STREAM)
-    server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        server.bind((host, port))
-    except OSError:
-        server.close()
-        raise
-    return server
-
-
 def serve(server: socket.socket, schemas: SchemaLog, address_file: Path | None = None) -> None:
     """Serve a started log until SIGTERM or SIGINT, which then also reach the handlers installed before.
 

@@ -15,6 +15,7 @@ from agio.settings import Settings
 from agio.setup import set_up
 from agio.web import service
 from tailrace.client import read_to_end
+from tailrace.listening import AddressUnavailable
 from tailrace.testing.broker import BrokerProcess
 from tailrace.testing.port import free_port
 from tailrace.testing.registry import RegistryProcess
@@ -27,7 +28,7 @@ from tests.agio.web.view.test_fold import content
 def test_a_taken_port_is_told_before_anything_else(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port}.*choose another port"):
+        with pytest.raises(AddressUnavailable, match=f"cannot listen on 127.0.0.1:{port}"):
             service.run(Settings(data=tmp_path, port=port), threading.Event())
     assert not list(tmp_path.iterdir())
 
