@@ -74,7 +74,8 @@ class Sender(threading.Thread):
         self._accounts = [self._encoder.account(customer.account_id) for customer in customers]
         self._openings = [self._encoder.wish(request) for request in openings()]
         self._wishes = [self._encoder.wish(request) for request in wishes(seed, WISHES)]
-        self._producer = producer(bootstrap_servers, delivery_report_only_error=True)
+        # No linger, as in the web service; at full speed batches come by themselves, from waiting for the broker.
+        self._producer = producer(bootstrap_servers, linger_ms=0, delivery_report_only_error=True)
 
     def run(self) -> None:
         """Send; `failure` holds what went wrong."""

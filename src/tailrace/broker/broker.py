@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -138,6 +139,14 @@ class State:
         return topic
 
 
+@dataclass(slots=True, eq=False)
+class Reader:
+    """Somebody who waits for more records."""
+
+    committed_only: bool
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class Broker:
     """State, durability and coordinators of one running broker."""
 
@@ -165,7 +174,7 @@ class Broker:
         self.commit.advanced = self._wake_readers
         self.groups = GroupCoordinator(self)
         self.transactions = TransactionCoordinator(self)
-        self._readers: dict[PartitionLog, set[asyncio.Event]] = {}
+        self._readers: dict[PartitionLog, set[Reader]] = {}
 
     def start(self) -> None:
         """Begin to work, in the running event loop."""
@@ -195,23 +204,24 @@ class Broker:
         self.commit.add(frame, writes, logs)
         return base_offsets
 
-    def watch(self, logs: Iterable[PartitionLog], changed: asyncio.Event) -> None:
-        """Set `changed` whenever one of the logs can give readers more than before."""
+    def watch(self, logs: Iterable[PartitionLog], reader: Reader) -> None:
+        """Wake the reader whenever one of the logs has more for it than before, or is deleted."""
         for partition_log in logs:
-            self._readers.setdefault(partition_log, set()).add(changed)
+            self._readers.setdefault(partition_log, set()).add(reader)
 
-    def unwatch(self, logs: Iterable[PartitionLog], changed: asyncio.Event) -> None:
+    def unwatch(self, logs: Iterable[PartitionLog], reader: Reader) -> None:
         """Undo `watch`."""
         for partition_log in logs:
             readers = self._readers.get(partition_log, set())
-            readers.discard(changed)
+            readers.discard(reader)
             if not readers:
                 self._readers.pop(partition_log, None)
 
-    def _wake_readers(self, logs: Iterable[PartitionLog]) -> None:
-        for partition_log in logs:
-            for changed in self._readers.get(partition_log, ()):
-                changed.set()
+    def _wake_readers(self, advanced: Mapping[PartitionLog, bool]) -> None:
+        for partition_log, has_committed in advanced.items():
+            for reader in self._readers.get(partition_log, ()):
+                if has_committed or not reader.committed_only:
+                    reader.changed.set()
 
     def move_log_start(self, topic: Topic, partition: int, offset: int) -> None:
         """Give up the records of a partition before an offset."""
@@ -224,4 +234,4 @@ class Broker:
     def delete_files(self, topic: Topic) -> None:
         """Remove a deleted topic's files when no checkpoint needs them any more, and wake who reads it."""
         self.commit.remove_later([topic.directory])
-        self._wake_readers(topic.partitions)
+        self._wake_readers(dict.fromkeys(topic.partitions, True))

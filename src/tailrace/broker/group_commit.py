@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -75,7 +75,8 @@ class GroupCommit:
         self._checkpoint_thread = ThreadPoolExecutor(1, "checkpoint")
         self._journal = JournalFile(disk, next_frame)
         self._task: asyncio.Task[None] | None = None
-        self.advanced: Callable[[Iterable[PartitionLog]], None] = lambda _: None
+        # Called with the partitions that have more, and whether readers of committed records have more, too.
+        self.advanced: Callable[[Mapping[PartitionLog, bool]], None] = lambda _: None
 
     def start(self) -> None:
         """Begin to write, in the running event loop."""
@@ -136,10 +137,9 @@ class GroupCommit:
         pending = self._prepare_checkpoint() if self._is_checkpoint_due() else None
         if frames:
             await self._in_thread(self._write, frames, writes)
-        for partition_log, end in ends.items():
-            partition_log.advance(end)
+        advanced = {partition_log: partition_log.advance(end) for partition_log, end in ends.items()}
         self.durable_frame = last_frame
-        self.advanced(ends)
+        self.advanced(advanced)
         while self._waiting and self._waiting[0][0] <= last_frame:
             self._waiting.popleft()[1]()
         if pending is not None:

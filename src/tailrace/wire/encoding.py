@@ -14,6 +14,7 @@ import datetime
 import struct
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
+from itertools import groupby
 from types import NoneType
 from typing import Any, get_args, get_origin
 from uuid import UUID
@@ -44,20 +45,43 @@ NUMBERS = {
 def struct_encoder(schema: type[Any]) -> Encode:
     """Compile the encoder of a message class of `kio`, or of a struct inside one."""
     flexible: bool = schema.__flexible__
-    plain = [_named(field, flexible) for field in fields(schema) if "tag" not in field.metadata]
+    plain = [field for field in fields(schema) if "tag" not in field.metadata]
+    steps = [step for is_number, run in groupby(plain, _is_number) for step in _steps(list(run), is_number, flexible)]
     tagged = sorted(
         (field.metadata["tag"], *_named(field, flexible)) for field in fields(schema) if "tag" in field.metadata
     )
 
     def encode(value: Mapping[str, Any], out: Parts) -> None:
-        for name, encode_field, default in plain:
-            encode_field(value.get(name, default), out)
+        for step in steps:
+            step(value, out)
         if tagged:
             _encode_tagged(value, tagged, out)
         elif flexible:
             out.append(b"\0")
 
     return encode
+
+
+def _is_number(field: Field[Any]) -> bool:
+    return field.metadata.get("kafka_type") in NUMBERS and not _classify(field.type)[0]
+
+
+def _steps(run: list[Field[Any]], is_number: bool, flexible: bool) -> list[Encode]:
+    """Encoders of consecutive fields, which take the values from the struct; numbers are packed together."""
+    if not is_number:
+        return [_field_encoder(*_named(field, flexible)) for field in run]
+    pack = struct.Struct(">" + "".join(NUMBERS[field.metadata["kafka_type"]][1:] for field in run)).pack
+    defaults = [(field.name, _default(field)) for field in run]
+
+    def encode(value: Mapping[str, Any], out: Parts) -> None:
+        get = value.get
+        out.append(pack(*[get(name, default) for name, default in defaults]))
+
+    return [encode]
+
+
+def _field_encoder(name: str, encode: Encode, default: Any) -> Encode:
+    return lambda value, out: encode(value.get(name, default), out)
 
 
 def _encode_tagged(value: Mapping[str, Any], tagged: list[tuple[int, str, Encode, Any]], out: Parts) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
+from tailrace.broker.broker import Reader
 from tailrace.broker.call import Call, Reply, Response
 from tailrace.broker.log.partition import PartitionLog
 from tailrace.broker.topics import Topic
@@ -39,11 +40,10 @@ def handle(request: FetchRequest, call: Call) -> Reply | Awaitable[Reply]:
     if getattr(request, "session_id", 0) != 0:
         return {"error_code": ErrorCode.fetch_session_id_not_found}
     topics = [_find(topic, call) for topic in request.topics]
-    answer, size = _read(request, call, topics)
     max_wait_s = request.max_wait / timedelta(seconds=1)
-    if size >= request.min_bytes or max_wait_s <= 0 or _has_error(topics):
+    if answer := _enough(request, call, topics):
         return answer
-    return _wait(request, call, topics, max_wait_s)
+    return _wait(request, call, topics, max_wait_s) if max_wait_s > 0 else _read(request, call, topics)[0]
 
 
 def _find(topic_request: Any, call: Call) -> tuple[Any, list[Wanted]]:
@@ -76,33 +76,49 @@ def _problem(entry: Any, log: PartitionLog, call: Call) -> ErrorCode:
     return ErrorCode.none
 
 
-def _has_error(topics: list[tuple[Any, list[Wanted]]]) -> bool:
-    return any(wanted.error is not ErrorCode.none for _, partitions in topics for wanted in partitions)
+def _enough(request: FetchRequest, call: Call, topics: list[tuple[Any, list[Wanted]]]) -> Response | None:
+    """The answer when there are errors or enough to read; most of the time there is nothing, which is seen quickly."""
+    has_error = any(wanted.error is not ErrorCode.none for _, partitions in topics for wanted in partitions)
+    if not has_error and request.min_bytes > 0 and not _has_more(topics, request.isolation_level):
+        return None
+    answer, size = _read(request, call, topics)
+    return answer if has_error or size >= request.min_bytes else None
 
 
-async def _wait(request: Any, call: Call, topics: list[tuple[Any, list[Wanted]]], max_wait_s: float) -> Reply:
+def _has_more(topics: list[tuple[Any, list[Wanted]]], isolation_level: int) -> bool:
+    return any(
+        wanted.log is not None and wanted.entry.fetch_offset < _limit(wanted.log, isolation_level)
+        for _, partitions in topics
+        for wanted in partitions
+    )
+
+
+def _limit(log: PartitionLog, isolation_level: int) -> int:
+    return log.last_stable_offset if isolation_level == READ_COMMITTED else log.high_watermark
+
+
+async def _wait(request: FetchRequest, call: Call, topics: list[tuple[Any, list[Wanted]]], max_wait_s: float) -> Reply:
     """Read again whenever one of the logs has more, until there is enough or the time is over."""
     logs = [wanted.log for _, partitions in topics for wanted in partitions if wanted.log is not None]
-    changed = asyncio.Event()
-    call.broker.watch(logs, changed)
+    reader = Reader(committed_only=request.isolation_level == READ_COMMITTED)
+    call.broker.watch(logs, reader)
     try:
         async with asyncio.timeout(max_wait_s):
             while True:
-                await changed.wait()
-                changed.clear()
+                await reader.changed.wait()
+                reader.changed.clear()
                 found = [_find(topic, call) for topic in request.topics]
-                answer, size = _read(request, call, found)
-                if size >= request.min_bytes or _has_error(found):
+                if answer := _enough(request, call, found):
                     return answer
     except TimeoutError:
         return _read(request, call, topics)[0]
     finally:
-        call.broker.unwatch(logs, changed)
+        call.broker.unwatch(logs, reader)
 
 
-def _read(request: Any, call: Call, topics: list[tuple[Any, list[Wanted]]]) -> tuple[Response, int]:
+def _read(request: FetchRequest, call: Call, topics: list[tuple[Any, list[Wanted]]]) -> tuple[Response, int]:
     """The answer and the bytes of records in it."""
-    left = request.max_bytes
+    left = int(request.max_bytes)
     total = 0
     responses = []
     for topic_request, partitions in topics:
@@ -129,8 +145,7 @@ def _read_partition(
             "records": b"",
         }
         return b"", refused
-    stable = log.last_stable_offset
-    limit = stable if isolation_level == READ_COMMITTED else log.high_watermark
+    limit = _limit(log, isolation_level)
     max_bytes = min(max_bytes, entry.partition_max_bytes)
     records = b""
     if max_bytes > 0 or at_least_one:
@@ -138,7 +153,7 @@ def _read_partition(
     answer: dict[str, Any] = {
         "partition_index": entry.partition,
         "high_watermark": log.high_watermark,
-        "last_stable_offset": stable,
+        "last_stable_offset": log.last_stable_offset,
         "log_start_offset": log.log_start_offset,
         "records": records,
     }

@@ -86,6 +86,9 @@ class PartitionLog:
         if not self.segments:
             self.segments.append(Segment(disk, directory, self.log_end_offset))
         self._durable = self.end()
+        # End of what is durable and decided, exclusive. Only `advance` moves it: what is appended meanwhile lies behind
+        # the high watermark, and a transaction counts as open until its marker is durable.
+        self.last_stable_offset = self._stable_end()
         self._places: dict[int, tuple[Segment, Place]] = {}
 
     def _load_segment(self, stored: SegmentSnapshot) -> Segment:
@@ -116,9 +119,7 @@ class PartitionLog:
         """End of what is durable, exclusive."""
         return self._durable.offset
 
-    @property
-    def last_stable_offset(self) -> int:
-        """End of what is durable and decided, exclusive."""
+    def _stable_end(self) -> int:
         undecided = self.producers.first_undecided_offset()
         return self.high_watermark if undecided is None else min(undecided, self.high_watermark)
 
@@ -149,10 +150,13 @@ class PartitionLog:
         is_full = self.active.size + header.size > self.segment_bytes
         return is_full or header.max_timestamp - self.active.first_timestamp > self.segment_ms
 
-    def advance(self, durable: LogEnd) -> None:
-        """Everything before `durable` is on disk now."""
+    def advance(self, durable: LogEnd) -> bool:
+        """Everything before `durable` is on disk now; whether that lets a reader of committed records read on."""
+        before = self.last_stable_offset
         self._durable = durable
         self.producers.settle(durable.offset)
+        self.last_stable_offset = self._stable_end()
+        return self.last_stable_offset > before
 
     def read(self, offset: int, limit: int, max_bytes: int, *, at_least_one: bool) -> bytes:
         """Whole batches that hold offsets from `offset`, which may begin earlier, up to offset `limit`, exclusive.

@@ -124,6 +124,8 @@ class Producers:
 
     def first_undecided_offset(self) -> int | None:
         """First offset of a transaction that is open, or whose end could still be lost in a crash."""
+        if not self._open and not self._being_decided:
+            return None
         offsets = [first for first, _ in self._being_decided]
         offsets += islice(self._open.values(), 1)
         return min(offsets, default=None)
