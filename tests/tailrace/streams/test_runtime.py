@@ -1,86 +1,14 @@
 """The runtime on real brokers: exactly once, whatever is stopped, replaced or frozen."""
 
 import threading
-import time
 from collections import Counter
 
 import pytest
-from confluent_kafka import TopicPartition
 
-from tailrace.client import Topic, consume, consumer, ensure_topics, producer, read_to_end
+from tailrace.client import Topic, ensure_topics, read_to_end
 from tailrace.streams import StreamsConfig, TopologyError, run
-from tests.tailrace.streams.sums import Add, Added, PackSerde, topology
-
-PARTITIONS = 3
-SESSION_TIMEOUT_MS = 2_000
-
-
-class Application:
-    """The sums topology on an engine, with topics of its own."""
-
-    def __init__(self, bootstrap_servers, name, tmp_path):
-        self.bootstrap_servers, self.name, self.prefix, self.folder = bootstrap_servers, name, f"{name}-", tmp_path
-        ensure_topics(
-            bootstrap_servers,
-            [Topic(f"{self.prefix}{topic}", PARTITIONS) for topic in ("additions", "added", "refused")]
-            + [Topic("dead-letters", 1)],
-        )
-        self.producer = producer(bootstrap_servers)
-
-    def send(self, requests):
-        for key, request in requests:
-            self.producer.produce(f"{self.prefix}additions", PackSerde(Add).encode(request), key=key)
-        assert self.producer.flush(30) == 0
-
-    def start(self, instance="1", folder=None):
-        return Running(self, instance, self.folder / (folder or instance))
-
-    def added(self):
-        return [
-            (record.key().decode(), PackSerde(Added).decode(record.value()))
-            for record in read_to_end(self.bootstrap_servers, [f"{self.prefix}added"])
-        ]
-
-    def wait_for_added(self, count, timeout_s=60):
-        reader = consumer(self.bootstrap_servers, "none")
-        reader.assign([TopicPartition(f"{self.prefix}added", p, 0) for p in range(PARTITIONS)])
-        deadline, seen = time.monotonic() + timeout_s, 0
-        while seen < count:
-            assert time.monotonic() < deadline, f"{seen} of {count} events after {timeout_s} s"
-            seen += sum(record.error() is None for record in consume(reader, count - seen, 0.1))
-        reader.close()
-
-
-class Running:
-    """One instance, in a thread."""
-
-    def __init__(self, application, instance, folder):
-        self.stop_event, self.running, self.failure = threading.Event(), threading.Event(), None
-        settings = StreamsConfig(
-            application.bootstrap_servers, folder, instance=instance, session_timeout_ms=SESSION_TIMEOUT_MS
-        )
-
-        def target():
-            try:
-                run(topology(application.name, application.prefix), settings, self.stop_event, self.running.set)
-            except BaseException as failure:
-                self.failure = failure
-
-        self.thread = threading.Thread(target=target)
-        self.thread.start()
-
-    def __enter__(self):
-        assert self.running.wait(60), self.failure
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-    def stop(self):
-        self.stop_event.set()
-        self.thread.join(30)
-        assert not self.thread.is_alive()
-        assert self.failure is None, self.failure
+from tests.tailrace.streams.application import Application
+from tests.tailrace.streams.sums import Add, topology
 
 
 @pytest.fixture
