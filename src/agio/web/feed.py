@@ -3,6 +3,7 @@
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -158,16 +159,19 @@ class Feed(threading.Thread):
             self._progress.note(message)
         if by_topic:
             changes.quotes = self._quotes(by_topic.pop(topics.EXCHANGE_RATES.topic, []))
-            writes = [write for topic, batch in by_topic.items() for write in self._fold(topic, batch, changes)]
-            if by_topic:
-                written = {at: offset for at, offset in changes.offsets.items() if at[0] in by_topic}
-                store.apply(writes, written)
+            writes = {topic: self._fold(topic, batch) for topic, batch in by_topic.items()}
+            if writes:
+                written = {at: offset for at, offset in changes.offsets.items() if at[0] in writes}
+                store.apply(chain.from_iterable(writes.values()), written)
+            # Only now, as a watch that begins later looks at the view first, and finds it there.
+            for topic, written_rows in writes.items():
+                self._note(topic, written_rows, changes)
             self._on_changes(changes)
         if not self._progress.behind and self.waits_for:
             self.waits_for = ""
             self._on_caught_up()
 
-    def _fold(self, topic: str, messages: list[Record], changes: Changes) -> list[Write]:
+    def _fold(self, topic: str, messages: list[Record]) -> list[Write]:
         fold, serde = self._folds[topic]
         records: list[Row[Any]] = []
         for message in messages:
@@ -177,9 +181,7 @@ class Feed(threading.Thread):
                 records.append(((message.key() or b"").decode(), event, message.offset()))
             except (SerdeError, UnicodeDecodeError) as problem:
                 self._skip(message, problem)
-        writes = fold.writes(records)
-        self._note(topic, writes, changes)
-        return writes
+        return fold.writes(records)
 
     def _note(self, topic: str, writes: list[Write], changes: Changes) -> None:
         """Note which of the watched accounts the rows belong to."""
