@@ -135,10 +135,12 @@ def measure(report: Report, system: str, bootstrap_servers: str | None, engine: 
 def _load(report: Report, system: str, exchange: Exchange) -> None:
     accounts = "--accounts", str(SIZE.accounts)
     exchange.run("load", "--transactions", str(SIZE.warm_up), *accounts)
-    full = exchange.run("load", "--transactions", str(SIZE.transactions), *accounts)
+    with report.stolen("full speed", system):
+        full = exchange.run("load", "--transactions", str(SIZE.transactions), *accounts)
     report.add("full speed", system, "outcomes", full["outcomes_per_s"], "1/s")
     report.add("full speed", system, "missing", full["missing"], "requests")
-    steady = exchange.run("load", "--rate", "200", "--duration", str(SIZE.latency_s), *accounts)
+    with report.stolen("200 requests/s", system):
+        steady = exchange.run("load", "--rate", "200", "--duration", str(SIZE.latency_s), *accounts)
     for name, latency in steady["latency_ms"].items():
         report.add("200 requests/s", system, f"latency {name}", latency, "ms")
     report.add("200 requests/s", system, "missing", steady["missing"], "requests")

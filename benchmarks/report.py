@@ -3,6 +3,8 @@
 import json
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -41,6 +43,15 @@ class Report:
         """Add a number and say it at once: benchmarks take long."""
         self.rows.append(Row(job, system, metric, value, unit))
         print(f"{system}: {job}: {metric} {value:,.6g} {unit}", flush=True)
+
+    @contextmanager
+    def stolen(self, job: str, system: str) -> Iterator[None]:
+        """Add how much of the processors' time a virtual machine's host gave to others meanwhile."""
+        before = psutil.cpu_times()
+        yield
+        after = psutil.cpu_times()
+        share = (getattr(after, "steal", 0) - getattr(before, "steal", 0)) / (sum(after) - sum(before))
+        self.add(job, system, "stolen", round(100 * share, 1), "% of CPU")
 
     def finish(self) -> None:
         """Print the table, systems side by side, and write the file."""
