@@ -46,6 +46,8 @@ class State:
         self.offsets = CommittedOffsets()
         self.transactions = Transactions()
         self.groups = {group.group_id: group for group in checkpoint.groups}
+        # Files that a stop or a crash kept from being removed; the next checkpoint will not speak of them.
+        self.obsolete_files: list[str] = []
         for topic in checkpoint.topics:
             self.topics.add(topic)
         for group_id, rows in checkpoint.offsets.items():
@@ -179,6 +181,7 @@ class Broker:
     def start(self) -> None:
         """Begin to work, in the running event loop."""
         self.commit.start()
+        self.commit.remove_later(self.state.obsolete_files)
         self.groups.load(self.state.groups.values())
         for transaction in self.state.transactions:
             transaction.may_lack_additions = True

@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,7 @@ from tailrace.broker.disk import DataDirectoryInUse, Disk
 from tailrace.broker.log.journal import JournalDamaged
 from tailrace.broker.log.segment import CorruptSegment
 from tailrace.broker.recovery import JournalGap, recover
+from tailrace.broker.retention import enforce_retention
 from tailrace.broker.server import Connection
 from tailrace.listening import AddressUnavailable, take_address
 
@@ -123,7 +125,10 @@ async def serve(config: BrokerConfig) -> None:
     connections: set[Connection] = set()
     running.port = listening.getsockname()[1]
     server = await loop.create_server(partial(Connection, running, connections), sock=listening, backlog=1024)
-    timeouts = asyncio.create_task(_abort_overdue(running), name="transaction timeouts")
+    chores = [
+        asyncio.create_task(_every(config.transaction_abort_timed_out_interval_ms, running.transactions.abort_overdue)),
+        asyncio.create_task(_every(config.log_retention_check_interval_ms, partial(enforce_retention, running))),
+    ]
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -131,7 +136,8 @@ async def serve(config: BrokerConfig) -> None:
     gc.freeze()
     _announce(running)
     await stop.wait()
-    timeouts.cancel()
+    for chore in chores:
+        chore.cancel()
     server.close()
     for connection in list(connections):
         connection.close()
@@ -149,10 +155,10 @@ def _announce(running: Broker) -> None:
         temporary.replace(config.address_file)
 
 
-async def _abort_overdue(running: Broker) -> None:
+async def _every(interval_ms: int, act: Callable[[], None]) -> None:
     while True:
-        await asyncio.sleep(running.config.transaction_abort_timed_out_interval_ms / 1000)
-        running.transactions.abort_overdue()
+        await asyncio.sleep(interval_ms / 1000)
+        act()
 
 
 def _stop_at_once(error: BaseException) -> None:

@@ -41,3 +41,4 @@ class BrokerConfig:
     offset_metadata_max_bytes: int = 4096
     transaction_max_timeout_ms: int = 900_000
     transaction_abort_timed_out_interval_ms: int = 200
+    log_retention_check_interval_ms: int = 300_000

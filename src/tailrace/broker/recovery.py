@@ -46,6 +46,7 @@ def recover(disk: Disk, flush: Flush = Flush.FSYNC) -> State:
         # What was read before a crash of the machine may be gone; another epoch lets consumers notice.
         state.leader_epoch += 1
     _remove_leftovers(disk, state)
+    state.obsolete_files = _dropped_segments(disk, state)
     if frames:
         elapsed_ms = (time.perf_counter() - started) * 1000
         log.info("recovered from the journal", frames=len(frames), elapsed_ms=round(elapsed_ms))
@@ -99,3 +100,14 @@ def _remove_leftovers(disk: Disk, state: State) -> None:
                 disk.remove(f"topics/{name}/{uuid}")
         if topic is None:
             disk.remove(f"topics/{name}")
+
+
+def _dropped_segments(disk: Disk, state: State) -> list[str]:
+    """Files of segments that the logs do not have any more; the checkpoint may, so that they cannot go yet."""
+    found = []
+    for topic in state.topics:
+        for partition in topic.partitions:
+            known = {name for segment in partition.segments for name in (segment.log_name, segment.index_name)}
+            names = (f"{partition.directory}/{name}" for name in disk.list(partition.directory))
+            found += [name for name in names if name not in known]
+    return found

@@ -38,6 +38,9 @@ class Topic:
         """Take other configurations; what is not named has its default."""
         self.configs = configs
         self.is_compacted = "compact" in self.config("cleanup.policy")
+        self.is_deleted_by_retention = "delete" in self.config("cleanup.policy")
+        self.retention_ms = int(self.config("retention.ms"))
+        self.retention_bytes = int(self.config("retention.bytes"))
         self.max_message_bytes = int(self.config("max.message.bytes"))
         self.uses_append_time = self.config("message.timestamp.type") == "LogAppendTime"
         for partition in self.partitions:

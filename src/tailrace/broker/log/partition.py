@@ -252,7 +252,12 @@ class PartitionLog:
         return FoundOffset(max(header.base_offset, self.log_start_offset), max(header.base_timestamp, timestamp))
 
     def move_start(self, offset: int) -> list[Segment]:
-        """Give up everything before `offset`; gives the segments that are not needed any more."""
+        """Give up everything before `offset`; gives the segments that are not needed any more.
+
+        When that is everything, the next batch begins a new segment.
+        """
+        if offset >= self.log_end_offset and self.active.size:
+            self.segments.append(Segment(self._disk, self.directory, self.log_end_offset))
         self.log_start_offset = max(self.log_start_offset, offset)
         self.producers.forget_before(self.log_start_offset)
         kept = max(bisect_right(self.segments, offset, key=lambda segment: segment.base_offset) - 1, 0)
