@@ -5,7 +5,7 @@ import time
 
 from confluent_kafka import TopicPartition
 
-from tailrace.client import Topic, consume, consumer, ensure_topics, producer, read_to_end
+from tailrace.client import Topic, consume, consumer, ensure_topics, producer, read_to_end, watermarks
 from tailrace.streams import StreamsConfig, run
 from tests.tailrace.streams.sums import Add, Added, PackSerde, topology
 
@@ -28,14 +28,21 @@ class Application:
             self.producer.produce(f"{self.prefix}additions", PackSerde(Add).encode(request), key=key)
         assert self.producer.flush(30) == 0
 
-    def start(self, instance="1", folder=None):
-        return Running(self, instance, self.folder / (folder or instance))
+    def start(self, instance="1", folder=None, **config):
+        return Running(self, instance, self.folder / (folder or instance), config)
 
     def added(self):
         return [
             (record.key().decode(), PackSerde(Added).decode(record.value()))
             for record in read_to_end(self.bootstrap_servers, [f"{self.prefix}added"])
         ]
+
+    def transactions(self):
+        """How many transactions the partition of one key's events has seen: each left a marker."""
+        reader = consumer(self.bootstrap_servers, "none")
+        ends = [watermarks(reader, f"{self.prefix}added", partition)[1] for partition in range(PARTITIONS)]
+        reader.close()
+        return sum(ends) - len(self.added())
 
     def wait_for_added(self, count, timeout_s=60):
         reader = consumer(self.bootstrap_servers, "none")
@@ -50,10 +57,10 @@ class Application:
 class Running:
     """One instance, in a thread."""
 
-    def __init__(self, application, instance, folder):
+    def __init__(self, application, instance, folder, config):
         self.stop_event, self.running, self.failure = threading.Event(), threading.Event(), None
         settings = StreamsConfig(
-            application.bootstrap_servers, folder, instance=instance, session_timeout_ms=SESSION_TIMEOUT_MS
+            application.bootstrap_servers, folder, instance=instance, session_timeout_ms=SESSION_TIMEOUT_MS, **config
         )
 
         def target():

@@ -36,6 +36,23 @@ def test_every_request_has_one_event_in_order(application):
     check_exactly_once(application, 1000)
 
 
+@pytest.mark.parametrize(
+    ("config", "least", "most"),
+    [
+        ({}, 1, 3),
+        ({"commit_interval_ms": 0}, 30, 32),
+        ({"max_records_per_commit": 100}, 3, 5),
+    ],
+)
+def test_commits_when_drained_or_when_it_is_time_or_when_there_is_enough(application, config, least, most):
+    application.send(requests(300, keys=1))
+    with application.start(max_batch=10, **({"commit_interval_ms": 600_000} | config)):
+        application.wait_for_added(300)
+    check_exactly_once(application, 300)
+    # The batches of ten are full, so that the input is drained once, at the end, or twice more while it is fetched.
+    assert least <= application.transactions() <= most
+
+
 def test_a_restarted_instance_goes_on_where_it_was(application):
     for batch in range(3):
         application.send(requests(200, start=batch * 200))
