@@ -93,6 +93,7 @@ class _Source:
             "encode_int": varint.encode_int,
             "encode_long": varint.encode_long,
             "ZIGZAG": varint.ZIGZAG,
+            "decode_int": varint.decode_int,
             "decode_long": varint.decode_long,
             "decode_length": varint.decode_length,
             "decode_count": varint.decode_count,
@@ -250,7 +251,7 @@ class _Decoder:
                 self.write(f"q = p + (n >> 1); {name} = {slice_}; p = q")
             case "int" | "long":
                 self.write(
-                    "n = d[p]; p += 1", f"if n < 128: {name} = ZIGZAG[n]", f"else: {name}, p = decode_long(d, p, n)"
+                    "n = d[p]; p += 1", f"if n < 128: {name} = ZIGZAG[n]", f"else: {name}, p = decode_{kind}(d, p, n)"
                 )
             case "boolean":
                 self.write(f"{name} = FLAG[d[p]]; p += 1")

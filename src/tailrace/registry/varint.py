@@ -55,6 +55,14 @@ def decode_long(data: bytes, position: int, n: int) -> tuple[int, int]:
     return n >> 1 ^ -(n & 1), position
 
 
+def decode_int(data: bytes, position: int, n: int) -> tuple[int, int]:
+    """Decode as `decode_long` does. Raises OverflowError beyond 32 bits."""
+    n, position = _decode_more(data, position, n)
+    if n >> 32:
+        raise OverflowError(f"{n >> 1 ^ -(n & 1)} does not fit into an int")
+    return n >> 1 ^ -(n & 1), position
+
+
 def decode_length(data: bytes, position: int, n: int) -> tuple[int, int]:
     """Decode a length whose first byte is `n`: give twice the length, and the position after it."""
     if n > 127:

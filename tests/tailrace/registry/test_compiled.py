@@ -174,6 +174,18 @@ def test_wrong_bytes_raise_or_are_another_value(
     assert codec.encode(msgspec.convert(theirs, kind, builtin_types=(bytes,))) == codec.encode(decoded)
 
 
+@pytest.mark.parametrize("number", [2**31, -(2**31) - 1, 2**62])
+def test_a_number_of_more_than_32_bits_is_no_int(number: int) -> None:
+    schema = {"type": "record", "name": "N", "fields": [{"name": "n", "type": "int"}]}
+    as_int: CompiledCodec[Any] = CompiledCodec(parse(json.dumps(schema)), msgspec.defstruct("N", [("n", int)]))
+    stream = BytesIO()
+    fastavro.schemaless_writer(stream, {**schema, "fields": [{"name": "n", "type": "long"}]}, {"n": number})
+    with pytest.raises(OverflowError):
+        as_int.decode(stream.getvalue(), 0)
+    edge = max(min(number, 2**31 - 1), -(2**31))
+    assert as_int.decode(as_int.encode(msgspec.defstruct("N", [("n", int)])(edge)), 0).n == edge
+
+
 class Line(msgspec.Struct):
     item: str
     amount: int
