@@ -17,6 +17,7 @@ import typer
 
 from tailrace.broker.broker import Broker
 from tailrace.broker.checkpoint import CorruptCheckpoint
+from tailrace.broker.compaction import Compaction
 from tailrace.broker.config import BrokerConfig, Flush
 from tailrace.broker.disk import DataDirectoryInUse, Disk
 from tailrace.broker.log.journal import JournalDamaged
@@ -128,6 +129,7 @@ async def serve(config: BrokerConfig) -> None:
     chores = [
         asyncio.create_task(_every(config.transaction_abort_timed_out_interval_ms, running.transactions.abort_overdue)),
         asyncio.create_task(_every(config.log_retention_check_interval_ms, partial(enforce_retention, running))),
+        asyncio.create_task(Compaction(running).run()),
     ]
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -42,3 +42,4 @@ class BrokerConfig:
     transaction_max_timeout_ms: int = 900_000
     transaction_abort_timed_out_interval_ms: int = 200
     log_retention_check_interval_ms: int = 300_000
+    log_cleaner_backoff_ms: int = 15_000

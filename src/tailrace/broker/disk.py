@@ -13,7 +13,12 @@ from pathlib import Path
 
 
 class File:
-    """An open file, read and written at given positions."""
+    """An open file, read and written at given positions; it closes when the last reference to it is gone.
+
+    So nobody can close it under a thread that is using it, whose bytes would then go to whichever file is opened next.
+    """
+
+    _descriptor = -1
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,9 +51,9 @@ class File:
         """Bytes in the file."""
         return os.fstat(self._descriptor).st_size
 
-    def close(self) -> None:
-        """Close the file; it is not synced."""
-        os.close(self._descriptor)
+    def __del__(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
 
 class DataDirectoryInUse(Exception):
@@ -99,12 +104,9 @@ class Disk:
     def replace(self, name: str, parts: Sequence[bytes]) -> None:
         """Make `parts` the content of a file, durably and at once: a crash leaves the old or the new content."""
         temporary = self.open(name + ".tmp")
-        try:
-            temporary.truncate(0)
-            temporary.write(b"".join(parts), 0)
-            temporary.sync()
-        finally:
-            temporary.close()
+        temporary.truncate(0)
+        temporary.write(b"".join(parts), 0)
+        temporary.sync()
         (self.root / (name + ".tmp")).replace(self.root / name)
         self.sync_directory(name)
 

@@ -155,7 +155,6 @@ class GroupCommit:
             segment.file.write(data, position)
 
     def _rotate(self, first_frame: int) -> None:
-        self._journal.close()
         self._journal = JournalFile(self._disk, first_frame)
 
     def _is_checkpoint_due(self) -> bool:

@@ -66,7 +66,6 @@ def _frames(disk: Disk, next_frame: int) -> list[Frame]:
         file = disk.open(name)
         file.sync()  # what is applied now must still be there after the next crash
         frames += read_frames(file, first_frame)
-        file.close()
         next_frame = frames[-1].number + 1 if frames else next_frame
     return frames
 

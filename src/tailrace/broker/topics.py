@@ -42,6 +42,10 @@ class Topic:
         self.retention_ms = int(self.config("retention.ms"))
         self.retention_bytes = int(self.config("retention.bytes"))
         self.max_message_bytes = int(self.config("max.message.bytes"))
+        self.min_cleanable_dirty_ratio = float(self.config("min.cleanable.dirty.ratio"))
+        self.min_compaction_lag_ms = int(self.config("min.compaction.lag.ms"))
+        self.max_compaction_lag_ms = int(self.config("max.compaction.lag.ms"))
+        self.delete_retention_ms = int(self.config("delete.retention.ms"))
         self.uses_append_time = self.config("message.timestamp.type") == "LogAppendTime"
         for partition in self.partitions:
             self._configure_partition(partition)
@@ -49,6 +53,9 @@ class Topic:
     def _configure_partition(self, partition: PartitionLog) -> None:
         partition.segment_bytes = int(self.config("segment.bytes"))
         partition.segment_ms = int(self.config("segment.ms"))
+        if self.is_compacted:
+            # A segment that is appended to cannot be compacted.
+            partition.segment_ms = min(partition.segment_ms, self.max_compaction_lag_ms)
 
     def config(self, name: str) -> str:
         """Value of a configuration, its default when it is not set."""

@@ -1,19 +1,19 @@
 """Record batches, magic 2 (KIP-98): the form in which records travel and are stored.
 
 A broker looks at the header only. The CRC covers byte 21 to the end, so the base offset and the leader epoch in front
-of it are written by the broker without touching the rest; compressed records are never opened.
+of it are written by the broker without touching the rest; records are not decompressed to be appended or read.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from typing import NamedTuple
 
 from crc32c import crc32c
 
+from tailrace.wire.compression import CannotDecompress, compress, decompress
 from tailrace.wire.varint import read_varint, varint
 
 HEADER = struct.Struct(">qiibIhiqqqhii")
@@ -29,6 +29,7 @@ COMPRESSION_MASK = 0x07
 LOG_APPEND_TIME_BIT = 0x08
 TRANSACTIONAL_BIT = 0x10
 CONTROL_BIT = 0x20
+DELETE_HORIZON_BIT = 0x40
 
 NO_PRODUCER_ID = -1
 NO_SEQUENCE = -1
@@ -37,16 +38,6 @@ MAX_SEQUENCE = 2**31 - 1
 
 class CorruptBatch(Exception):
     """Bytes that are not a valid record batch."""
-
-
-class Compression(IntEnum):
-    """Codec of a batch's records, in the lowest three bits of its attributes."""
-
-    NONE = 0
-    GZIP = 1
-    SNAPPY = 2
-    LZ4 = 3
-    ZSTD = 4
 
 
 class ControlType(IntEnum):
@@ -97,6 +88,11 @@ class BatchHeader(NamedTuple):
     def is_control(self) -> bool:
         """Whether this is a transaction marker."""
         return bool(self.attributes & CONTROL_BIT)
+
+    @property
+    def delete_horizon_ms(self) -> int | None:
+        """From when on compaction may drop its tombstones or marker; it is in the base timestamp (KIP-534)."""
+        return self.base_timestamp if self.attributes & DELETE_HORIZON_BIT else None
 
     @property
     def compression(self) -> int:
@@ -205,9 +201,9 @@ def encode_batch(
     producer_epoch: int = -1,
     base_sequence: int = NO_SEQUENCE,
 ) -> bytes:
-    """An uncompressed batch of at least one record; the offsets must ascend from the first one's."""
+    """A batch of at least one record; the offsets must ascend from the first one's. `attributes` name the codec."""
     first, last = records[0], records[-1]
-    body = b"".join(_encode_record(record, first) for record in records)
+    body = compress(attributes & COMPRESSION_MASK, b"".join(_encode_record(record, first) for record in records))
     header = BatchHeader(
         base_offset=first.offset,
         batch_length=HEADER_BYTES - LOG_OVERHEAD_BYTES + len(body),
@@ -256,19 +252,18 @@ def iter_headers(data: bytes | memoryview) -> Iterator[tuple[int, BatchHeader]]:
         position += header.size
 
 
-def can_open(header: BatchHeader) -> bool:
-    """Whether `iter_records` knows the codec: the standard library has gzip only."""
-    return header.compression in (Compression.NONE, Compression.GZIP)
+def open_records(batch: bytes | memoryview, header: BatchHeader) -> bytes | memoryview:
+    """The records of a batch, decompressed. Raises CorruptBatch."""
+    try:
+        return decompress(header.compression, memoryview(batch)[HEADER_BYTES : header.size])
+    except CannotDecompress as error:
+        raise CorruptBatch(f"records at offset {header.base_offset:,} cannot be decompressed: {error}") from error
 
 
 def iter_records(batch: bytes | memoryview) -> Iterator[Record]:
     """The records of one batch, CRC unchecked. Raises CorruptBatch for bad content or an unknown codec."""
     header = parse_header(batch)
-    body: bytes | memoryview = memoryview(batch)[HEADER_BYTES : header.size]
-    if header.compression == Compression.GZIP:
-        body = zlib.decompress(body, wbits=31)
-    elif header.compression != Compression.NONE:
-        raise CorruptBatch(f"records are compressed with codec {header.compression}, expected none or gzip")
+    body = open_records(batch, header)
     append_time = header.max_timestamp if header.attributes & LOG_APPEND_TIME_BIT else None
     position = 0
     try:

@@ -41,5 +41,8 @@ def read_unsigned_varint(data: Sequence[int], position: int) -> tuple[int, int]:
 
 def read_varint(data: Sequence[int], position: int) -> tuple[int, int]:
     """Signed value at `position` and the position after it. Raises IndexError at the end of `data`."""
+    byte = data[position]
+    if byte < 0x80:
+        return byte >> 1 ^ -(byte & 1), position + 1
     value, position = read_unsigned_varint(data, position)
     return value >> 1 ^ -(value & 1), position

@@ -15,10 +15,10 @@ from tailrace.broker.call import Call, Reply, Response
 from tailrace.broker.log.producers import Duplicate
 from tailrace.broker.topics import Topic
 from tailrace.broker.transactions.coordinator import ProducerIdentity
+from tailrace.wire.compression import Compression
 from tailrace.wire.record_batch import (
     NO_PRODUCER_ID,
     BatchHeader,
-    Compression,
     CorruptBatch,
     check_batch,
     records_without_key,

@@ -162,10 +162,6 @@ class JournalFile:
         if sync:
             self._file.sync()
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
 
 def journal_files(disk: Disk) -> list[tuple[int, str]]:
     """First frame number and name of each file of the journal, oldest first."""

@@ -8,18 +8,20 @@ from durable markers for the same reason.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
 from tailrace.broker.disk import Disk
 from tailrace.broker.log.index import Place
-from tailrace.broker.log.producers import Producers, ProducersSnapshot
+from tailrace.broker.log.producers import AbortedTransaction, Producers, ProducersSnapshot
 from tailrace.broker.log.segment import Segment
 from tailrace.wire.record_batch import (
     NO_PRODUCER_ID,
     BatchHeader,
-    can_open,
+    CorruptBatch,
     control_type,
     iter_records,
 )
@@ -57,6 +59,7 @@ class SegmentSnapshot(msgspec.Struct, array_like=True):
     size: int
     first_timestamp: int
     max_timestamp: int
+    generation: int = 0
 
 
 class PartitionSnapshot(msgspec.Struct, array_like=True):
@@ -67,6 +70,7 @@ class PartitionSnapshot(msgspec.Struct, array_like=True):
     segments: list[SegmentSnapshot]
     producers: ProducersSnapshot
     epochs: list[tuple[int, int]]
+    cleaned_until: int = 0
 
 
 class PartitionLog:
@@ -82,6 +86,8 @@ class PartitionLog:
         self.log_end_offset = snapshot.log_end_offset
         self.producers = Producers(snapshot.producers)
         self.epochs = snapshot.epochs
+        # Before this offset there is one record of each key at most (and tombstones, for a while).
+        self.cleaned_until = snapshot.cleaned_until
         self.segments = [self._load_segment(stored) for stored in snapshot.segments]
         if not self.segments:
             self.segments.append(Segment(disk, directory, self.log_end_offset))
@@ -92,7 +98,7 @@ class PartitionLog:
         self._places: dict[int, tuple[Segment, Place]] = {}
 
     def _load_segment(self, stored: SegmentSnapshot) -> Segment:
-        segment = Segment(self._disk, self.directory, stored.base_offset)
+        segment = Segment(self._disk, self.directory, stored.base_offset, stored.generation)
         segment.first_timestamp = stored.first_timestamp
         segment.max_timestamp = stored.max_timestamp
         if stored.size:
@@ -104,9 +110,13 @@ class PartitionLog:
         return PartitionSnapshot(
             self.log_start_offset,
             self.log_end_offset,
-            [SegmentSnapshot(s.base_offset, s.size, s.first_timestamp, s.max_timestamp) for s in self.segments],
+            [
+                SegmentSnapshot(s.base_offset, s.size, s.first_timestamp, s.max_timestamp, s.generation)
+                for s in self.segments
+            ],
             self.producers.snapshot(),
             self.epochs,
+            self.cleaned_until,
         )
 
     @property
@@ -217,7 +227,7 @@ class PartitionLog:
     def find_timestamp(self, timestamp: int, limit: int) -> FoundOffset | None:
         """The first record before offset `limit` that is not older than `timestamp`.
 
-        For a batch whose codec cannot be opened, the batch's first record stands for the one that was looked for.
+        For a batch that cannot be opened, its first record stands for the one that was looked for.
         """
         for segment in self._durable_segments():
             if segment.max_timestamp < timestamp:
@@ -245,7 +255,7 @@ class PartitionLog:
         return self.segments[: self.segments.index(self._durable.segment) + 1]
 
     def _find_in_batch(self, segment: Segment, position: int, header: BatchHeader, timestamp: int) -> FoundOffset:
-        if header.base_timestamp < timestamp and can_open(header):
+        with suppress(CorruptBatch):
             for record in iter_records(segment.file.read(header.size, position)):
                 if record.timestamp >= timestamp and record.offset >= self.log_start_offset:
                     return FoundOffset(record.offset, record.timestamp)
@@ -263,6 +273,27 @@ class PartitionLog:
         kept = max(bisect_right(self.segments, offset, key=lambda segment: segment.base_offset) - 1, 0)
         dropped, self.segments = self.segments[:kept], self.segments[kept:]
         return dropped
+
+    def decided_segments(self) -> list[Segment]:
+        """The segments from the first on that nobody writes to and in which every transaction has ended, durably."""
+        durable = self._durable_segments()
+        ends = [segment.base_offset for segment in durable[1:]]
+        return durable[: bisect_right(ends, self.last_stable_offset)]
+
+    def replace_segments(
+        self, old: list[Segment], new: list[Segment], cleaned_until: int, forgotten: Iterable[AbortedTransaction]
+    ) -> bool:
+        """Put what compaction made of the first segments in their place; False when they are not the first any more.
+
+        The contents count as the same, so this is no frame of the journal; which files hold them, a checkpoint says.
+        """
+        if self.segments[: len(old)] != old:
+            return False
+        self.segments[: len(old)] = new
+        self.cleaned_until = cleaned_until
+        self.producers.forget(forgotten)
+        self._places.clear()
+        return True
 
     def close(self) -> None:
         """Close the files."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Iterable
 from itertools import islice
 
 import msgspec
@@ -139,3 +140,8 @@ class Producers:
         """Drop aborted transactions that ended before the log starts."""
         first = bisect_left(self.aborted, log_start_offset, key=lambda transaction: transaction.marker_offset)
         del self.aborted[:first]
+
+    def forget(self, transactions: Iterable[AbortedTransaction]) -> None:
+        """Drop aborted transactions of which nothing is left in the log, not even the marker."""
+        gone = set(transactions)
+        self.aborted = [transaction for transaction in self.aborted if transaction not in gone]

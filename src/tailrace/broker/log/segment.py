@@ -1,6 +1,8 @@
 """One segment of a partition's log: batches in Kafka's format, one after the other, in a file named by base offset.
 
 Appending only decides where the bytes go; they are written by the group commit, which knows when they are durable.
+Compaction writes a segment anew as the next generation, in a file of its own, so that the old one stays whole for as
+long as a checkpoint speaks of it.
 """
 
 from __future__ import annotations
@@ -23,14 +25,15 @@ class CorruptSegment(Exception):
 class Segment:
     """A file of batches with its index."""
 
-    def __init__(self, disk: Disk, directory: str, base_offset: int) -> None:
+    def __init__(self, disk: Disk, directory: str, base_offset: int, generation: int = 0) -> None:
         self.base_offset = base_offset
+        self.generation = generation
         self.size = 0
         self.first_timestamp = -1
         self.max_timestamp = -1
         self.index = SegmentIndex(base_offset)
         self._disk = disk
-        self._name = f"{directory}/{base_offset:020}"
+        self._name = f"{directory}/{base_offset:020}" + (f".{generation}" if generation else "")
         self._file: File | None = None
         self._has_durable_name = False
 
@@ -114,24 +117,13 @@ class Segment:
         entries, position = unstored_index
         if entries:
             index_file = self._disk.open(self.index_name)
-            try:
-                index_file.truncate(position)
-                index_file.write(entries, position)
-                index_file.sync()
-            finally:
-                index_file.close()
+            index_file.truncate(position)
+            index_file.write(entries, position)
+            index_file.sync()
         if not self._has_durable_name:
             self._disk.sync_directory(self.log_name)
             self._has_durable_name = True
 
     def close(self) -> None:
-        """Close the file; a later read opens it again."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
-
-    def remove(self) -> None:
-        """Delete the files."""
-        self.close()
-        self._disk.remove(self.log_name)
-        self._disk.remove(self.index_name)
+        """Close the file when nobody is reading or writing it any more; a later read opens it again."""
+        self._file = None

@@ -1,0 +1,35 @@
+"""The door to the file system."""
+
+import gc
+import os
+from pathlib import Path
+
+from tailrace.broker.disk import Disk
+from tailrace.broker.log.segment import Segment
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir())) if os.path.isdir("/proc/self/fd") else 0  # noqa: PTH112
+
+
+def test_closing_takes_no_file_from_whoever_is_writing_to_it(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    segment = Segment(disk, "partition", 0)
+    being_written = segment.file
+    segment.close()
+    other = disk.open("other")
+    being_written.write(b"data", 0)
+    assert (other.size(), disk.read(segment.log_name)) == (0, b"data")
+
+
+def test_a_file_that_nobody_uses_is_closed(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    segments = [Segment(disk, "partition", number) for number in range(20)]
+    gc.collect()
+    before = open_files()
+    for segment in segments:
+        segment.file.write(b"data", 0)
+    assert open_files() in (before + 20, 0)
+    segments[0].close()
+    del segment, segments[10:]
+    assert open_files() in (before + 9, 0)
