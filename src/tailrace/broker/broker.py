@@ -26,6 +26,7 @@ from tailrace.broker.groups.offsets import CommittedOffsets
 from tailrace.broker.groups.snapshot import GroupSnapshot
 from tailrace.broker.log.journal import Frame, JournaledBatch, encode_frame
 from tailrace.broker.log.partition import PartitionLog, SegmentWrite
+from tailrace.broker.log.segment import Segment
 from tailrace.broker.topics import Topic, Topics
 from tailrace.broker.transactions.coordinator import TransactionCoordinator
 from tailrace.broker.transactions.state import Transactions
@@ -48,6 +49,8 @@ class State:
         self.groups = {group.group_id: group for group in checkpoint.groups}
         # Files that a stop or a crash kept from being removed; the next checkpoint will not speak of them.
         self.obsolete_files: list[str] = []
+        # Segments that were written again from the journal: durable only after the next checkpoint.
+        self.replayed_segments: set[Segment] = set()
         for topic in checkpoint.topics:
             self.topics.add(topic)
         for group_id, rows in checkpoint.offsets.items():
@@ -180,7 +183,7 @@ class Broker:
 
     def start(self) -> None:
         """Begin to work, in the running event loop."""
-        self.commit.start()
+        self.commit.start(self.state.replayed_segments)
         self.commit.remove_later(self.state.obsolete_files)
         self.groups.load(self.state.groups.values())
         for transaction in self.state.transactions:

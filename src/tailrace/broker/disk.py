@@ -107,8 +107,12 @@ class Disk:
         temporary.truncate(0)
         temporary.write(b"".join(parts), 0)
         temporary.sync()
-        (self.root / (name + ".tmp")).replace(self.root / name)
+        self.rename(name + ".tmp", name)
         self.sync_directory(name)
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give a file another name in its directory, in place of a file that has that name."""
+        (self.root / name).replace(self.root / new_name)
 
     def sync_directory(self, name: str) -> None:
         """Make the directory entry of a file durable, and those of the directories above it."""

@@ -78,8 +78,9 @@ class GroupCommit:
         # Called with the partitions that have more, and whether readers of committed records have more, too.
         self.advanced: Callable[[Mapping[PartitionLog, bool]], None] = lambda _: None
 
-    def start(self) -> None:
-        """Begin to write, in the running event loop."""
+    def start(self, changed_segments: Iterable[Segment] = ()) -> None:
+        """Begin to write, in the running event loop; the next checkpoint makes `changed_segments` durable, too."""
+        self._changed_segments.update(changed_segments)
         self._task = asyncio.create_task(self._run(), name="group commit")
 
     def add(self, frame: bytes, writes: list[SegmentWrite], logs: Iterable[PartitionLog]) -> None:

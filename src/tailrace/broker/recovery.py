@@ -85,6 +85,7 @@ def _replay(state: State, frame: Frame) -> None:
         if appended is not None:
             segment, position, data = appended[1]
             segment.file.write(data, position)
+            state.replayed_segments.add(segment)
     for event in frame.events:
         state.apply(event)
     state.next_frame = frame.number + 1

@@ -3,19 +3,25 @@
 import asyncio
 import shutil
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import msgspec
 import pytest
 
 from tailrace.broker import checkpoint as checkpoints
+from tailrace.broker.broker import Broker
 from tailrace.broker.checkpoint import CorruptCheckpoint
+from tailrace.broker.config import BrokerConfig
 from tailrace.broker.disk import DataDirectoryInUse, Disk
 from tailrace.broker.events import OffsetsCommitted, TopicDeleted
+from tailrace.broker.log import journal
 from tailrace.broker.log.journal import JournalDamaged, journal_files
 from tailrace.broker.log.segment import CorruptSegment
 from tailrace.broker.recovery import JournalGap, recover
 
-from .conftest import append, create_topic, everything, running
+from .conftest import append, create_topic, everything, fail, running
+from .durability.simulated_disk import SimulatedDisk
 
 
 def recovered(data: Path) -> bytes:
@@ -206,3 +212,32 @@ def test_damage_that_cannot_come_from_a_crash_is_refused(tmp_path: Path) -> None
     checkpoint.write_bytes(checkpoint.read_bytes()[:-1])
     with pytest.raises(CorruptCheckpoint):
         recover(Disk(tmp_path))
+
+
+class AllIsLost(Random):
+    """A power failure that leaves nothing but what was made durable."""
+
+    def choice(self, options: Any) -> Any:
+        return options[0]
+
+    def random(self) -> float:
+        return 1.0
+
+
+def test_what_was_replayed_is_durable_when_a_checkpoint_speaks_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "RESERVED_BYTES", 4096)
+
+    async def write(disk: SimulatedDisk, name: str, *, checkpoint: bool) -> None:
+        broker = Broker(BrokerConfig(), disk, recover(disk), fail)
+        broker.start()
+        append(broker, create_topic(broker, name), b"value")
+        await broker.commit.durable()
+        if checkpoint:
+            await broker.commit.stop(checkpoint_within_s=10)
+
+    disk = SimulatedDisk()
+    asyncio.run(write(disk, "replayed", checkpoint=False))
+    disk = disk.after_power_failure(AllIsLost())
+    asyncio.run(write(disk, "another", checkpoint=True))
+    for topic in recover(disk.after_power_failure(AllIsLost())).topics:
+        assert b"value" in everything(topic.partitions[0])

@@ -8,14 +8,12 @@ long as a checkpoint speaks of it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from threading import Lock
 
 from tailrace.broker.disk import Disk, File
 from tailrace.broker.log.index import Place, SegmentIndex
 from tailrace.wire.record_batch import HEADER_BYTES, BatchHeader, parse_header
 
 SCAN_BYTES = 1 << 16
-_opening = Lock()
 
 
 class CorruptSegment(Exception):
@@ -49,12 +47,11 @@ class Segment:
 
     @property
     def file(self) -> File:
-        """The file with the batches, opened when it is first needed, by whichever thread."""
-        if self._file is None:
-            with _opening:
-                if self._file is None:
-                    self._file = self._disk.open(self.log_name)
-        return self._file
+        """The file with the batches, opened when it is needed; that two threads may do so at once is no harm."""
+        file = self._file
+        if file is None:
+            file = self._file = self._disk.open(self.log_name)
+        return file
 
     def append(self, header: BatchHeader, base_offset: int) -> int:
         """Reserve the place of a batch; gives the position where its bytes have to be written."""

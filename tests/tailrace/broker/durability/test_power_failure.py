@@ -1,0 +1,210 @@
+"""The power fails before any change of the disk; whatever the disk kept, the broker comes back with all it promised.
+
+Clients work once. Before each change of the disk, the disk is taken as a power failure at that moment may leave it, a
+broker recovers from it, and what it has is compared with what its clients know. Some of these brokers go on working,
+and the power fails again, also while they recover.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from copy import deepcopy
+from random import Random
+from threading import Thread
+
+import pytest
+
+from tailrace.broker import compaction, group_commit
+from tailrace.broker.broker import Broker, State
+from tailrace.broker.config import BrokerConfig
+from tailrace.broker.log import journal
+from tailrace.broker.recovery import recover
+from tests.tailrace.broker.durability.client import Client
+from tests.tailrace.broker.durability.interleaving import InterleavingLoop
+from tests.tailrace.broker.durability.ledger import Ending, Ledger
+from tests.tailrace.broker.durability.simulated_disk import SimulatedDisk
+from tests.tailrace.broker.durability.verification import (
+    batches_of,
+    by_value,
+    records_committed_by_markers,
+    verify,
+)
+from tests.tailrace.broker.durability.workload import PRODUCERS, TOPICS, create_topics, initialize, work
+
+SOAK = "SOAK" in os.environ
+SEED = int(os.environ.get("SEED", "0")) or Random().randrange(1, 1 << 31)
+TRANSACTIONS = 1000 if SOAK else 60
+NOW_MS = 1000
+
+
+@pytest.fixture(autouse=True)
+def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checkpoints often, and compaction without rests."""
+    for module in (journal, group_commit):
+        monkeypatch.setattr(module, "RESERVED_BYTES", 16_000)
+    monkeypatch.setattr(group_commit, "FRAMES_PER_FILE_MAX", 100)
+    monkeypatch.setattr(compaction, "WORK_S", float("inf"))
+
+
+class PowerFailure(BaseException):
+    """Nothing happens on this disk any more."""
+
+
+def run_broker(disk: SimulatedDisk, state: State, random: Random, use: Callable[[Broker], Awaitable[None]]) -> None:
+    """A broker that runs while it is used, in a thread of its own, and stops as in a crash."""
+    errors: list[BaseException] = []
+
+    async def scenario() -> None:
+        failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        broker = Broker(BrokerConfig(), disk, state, failure.set_exception, lambda: NOW_MS)
+        broker.start()
+        using = asyncio.ensure_future(use(broker))
+        await asyncio.wait((using, failure), return_when=asyncio.FIRST_COMPLETED)
+        broker.commit.abandon()
+        for each in (failure, using):
+            if each.done():
+                each.result()
+
+    def run() -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: InterleavingLoop(random)) as runner:
+                runner.run(scenario())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = Thread(target=run)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]
+
+
+def recover_after_failures(disk: SimulatedDisk, random: Random) -> tuple[SimulatedDisk, State]:
+    """What comes back after a power failure, and after more of them during the recovery."""
+    disk = disk.after_power_failure(random)
+    while random.random() < 0.3:
+        calls_left = random.randrange(12)
+
+        def count_down(kind: str, name: str) -> None:
+            nonlocal calls_left
+            if calls_left == 0:
+                raise PowerFailure
+            calls_left -= 1
+
+        disk.before_call = count_down
+        try:
+            return disk, recover(disk)
+        except PowerFailure:
+            disk = disk.after_power_failure(random)
+        finally:
+            disk.before_call = lambda kind, name: None
+    return disk, recover(disk)
+
+
+def settle(state: State, ledger: Ledger) -> None:
+    """Decide what nobody knew: a commit that was not answered is done when its records or its offset are there."""
+    visible: dict[bytes, object] = {}
+    for topic in state.topics:
+        for log in topic.partitions:
+            visible |= by_value(records_committed_by_markers(batches_of(log)))
+    for transaction in ledger.transactions:
+        if transaction.ending is Ending.COMMITTING:
+            values = [value for batch in ledger.batches if batch.transaction is transaction for value in batch.values]
+            row = state.offsets.committed.get(transaction.transactional_id, {}).get(("plain", 0))
+            has_offset = transaction.with_offset and row is not None and row[2] == transaction.number
+            is_committed = has_offset or any(value in visible for value in values)
+            transaction.ending = Ending.COMMITTED if is_committed else Ending.ABORTED
+        elif transaction.ending in (Ending.OPEN, Ending.ABORTING):
+            transaction.ending = Ending.ABORTED
+
+
+async def begin_anew(broker: Broker, ledger: Ledger) -> None:
+    """Every producer comes back, which ends what it had left open."""
+    for transactional_id in PRODUCERS:
+        await initialize(Client(broker), transactional_id)
+    for topic in broker.state.topics:
+        for log in topic.partitions:
+            assert log.last_stable_offset == log.high_watermark, "nothing is open any more"
+    settle(broker.state, ledger)
+
+
+class Simulation:
+    """A run of clients, with power failures on the side."""
+
+    def __init__(self, seed: int, go_on_chance: float) -> None:
+        self.failures = 0
+        self.continued = 0
+        self._seed = seed
+        self._go_on_chance = go_on_chance
+
+    def run(self, transactions: int, every: Callable[[int], bool]) -> None:
+        """Let the power fail before those changes of the disk that `every` names."""
+        disk, ledger = SimulatedDisk(), Ledger()
+        random = Random(self._seed)
+
+        async def use(broker: Broker) -> None:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, InterleavingLoop)
+
+            def before_call(kind: str, name: str) -> None:
+                loop.let_others_run()
+                if every(disk.calls):
+                    self.fail_at(disk, ledger, f"{kind} {name}", depth=0)
+
+            disk.before_call = before_call
+            await create_topics(broker, ledger)
+            await work(broker, ledger, random, transactions)
+
+        run_broker(disk, recover(disk), random, use)
+        disk.before_call = lambda kind, name: None
+        verify(recover(disk), ledger)
+
+    def fail_at(self, disk: SimulatedDisk, ledger: Ledger, call: str, depth: int) -> None:
+        """See what is left when the power fails now, and sometimes go on with that."""
+        random = Random(f"{self._seed} {disk.calls} {depth}")
+        try:
+            crashed, state = recover_after_failures(disk, random)
+            verify(state, ledger)
+            self.failures += 1
+            if ledger.topics and random.random() < self._go_on_chance:
+                self.continued += 1
+                self.go_on(crashed, state, deepcopy(ledger), random, depth)
+        except Exception as error:
+            place = f"seed {self._seed}, before change {disk.calls:,} of the disk ({call}), depth {depth}"
+            raise AssertionError(f"{place}: {error}") from error
+
+    def go_on(self, disk: SimulatedDisk, state: State, ledger: Ledger, random: Random, depth: int) -> None:
+        """Work on with what a power failure has left, and let it fail again."""
+        failing_call = disk.calls + random.randrange(1, 60)
+
+        async def use(broker: Broker) -> None:
+            loop = asyncio.get_running_loop()
+            assert isinstance(loop, InterleavingLoop)
+
+            def before_call(kind: str, name: str) -> None:
+                loop.let_others_run()
+                if disk.calls == failing_call and depth < 2:
+                    self.fail_at(disk, ledger, f"{kind} {name}", depth + 1)
+
+            disk.before_call = before_call
+            for topic, partitions in ledger.topics.items():
+                found = broker.state.topics.by_name(topic)
+                assert found is not None
+                assert len(found.partitions) == partitions
+            await begin_anew(broker, ledger)
+            verify(broker.state, ledger)
+            if len(ledger.topics) == len(TOPICS):
+                await work(broker, ledger, random, 6)
+
+        run_broker(disk, state, random, use)
+        disk.before_call = lambda kind, name: None
+        verify(recover(disk), ledger)
+
+
+def test_nothing_acknowledged_is_lost_at_any_change_of_the_disk() -> None:
+    simulation = Simulation(SEED, go_on_chance=0.03)
+    simulation.run(TRANSACTIONS, every=lambda call: True)
+    print(f"seed {SEED}: {simulation.failures:,} power failures, {simulation.continued:,} went on")  # noqa: T201
+    assert simulation.failures > 5 * TRANSACTIONS
