@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from random import Random
 from threading import Semaphore, Thread, current_thread
 from typing import Any
+
+from tailrace.broker.broker import Broker, State
+from tailrace.broker.config import BrokerConfig
+from tests.tailrace.broker.durability.simulated_disk import SimulatedDisk
+
+NOW_MS = 1000
 
 
 class Job:
@@ -77,3 +83,35 @@ class InterleavingLoop(asyncio.SelectorEventLoop):
         if job is not None and self._random.random() < 0.5:
             self._back.release()
             job.may_run.acquire()
+
+
+def run_broker(disk: SimulatedDisk, state: State, random: Random, use: Callable[[Broker], Awaitable[None]]) -> None:
+    """A broker that runs while it is used, in a thread of its own, and stops as in a crash.
+
+    Raises what its use raised, or what made the broker fail.
+    """
+    errors: list[BaseException] = []
+
+    async def scenario() -> None:
+        failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        broker = Broker(BrokerConfig(), disk, state, failure.set_exception, lambda: NOW_MS)
+        broker.start()
+        using = asyncio.ensure_future(use(broker))
+        await asyncio.wait((using, failure), return_when=asyncio.FIRST_COMPLETED)
+        broker.commit.abandon()
+        for each in (failure, using):
+            if each.done():
+                each.result()
+
+    def run() -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: InterleavingLoop(random)) as runner:
+                runner.run(scenario())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = Thread(target=run)
+    thread.start()
+    thread.join()
+    if errors:
+        raise errors[0]

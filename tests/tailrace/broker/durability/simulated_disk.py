@@ -1,5 +1,7 @@
 """A disk in memory that loses, at a power failure, whatever nobody made durable: all of it, or any part.
 
+When only the process is killed it loses nothing, but nothing becomes durable by that either.
+
 What was synced stays. Of each write since then any piece may be there or not, and of each change to a directory too, so
 a file may be empty, torn, longer than it was, or back under a name that was removed. Real disks do less harm than this.
 """
@@ -46,6 +48,12 @@ class Inode:
         """Make everything durable."""
         self.durable = bytes(self.content)
         self.pending.clear()
+
+    def after_kill(self) -> Inode:
+        """The same, with a life of its own."""
+        copy = Inode(bytes(self.content))
+        copy.durable, copy.pending = self.durable, list(self.pending)
+        return copy
 
     def after_power_failure(self, survival: Survival) -> Inode:
         """What is there afterwards."""
@@ -161,6 +169,18 @@ class SimulatedDisk(Disk):
             if survival.decides():
                 _rename(entries, change)
         return SimulatedDisk({name: inode.after_power_failure(survival) for name, inode in entries.items()})
+
+    def after_kill(self) -> SimulatedDisk:
+        """The disk that another process finds: everything is there, and as little of it durable as before."""
+        copies: dict[int, Inode] = {}
+
+        def copy(inode: Inode) -> Inode:
+            return copies.setdefault(id(inode), inode.after_kill())
+
+        disk = SimulatedDisk({name: copy(inode) for name, inode in self._durable.items()})
+        disk._entries = {name: copy(inode) for name, inode in self._entries.items()}
+        disk._pending = [{name: inode and copy(inode) for name, inode in change.items()} for change in self._pending]
+        return disk
 
     def _change(self, change: NameChange) -> None:
         _rename(self._entries, change)
