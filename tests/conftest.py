@@ -15,6 +15,8 @@ from typing import Protocol
 
 import pytest
 
+from tests.soak import SEED, SOAK
+
 NEEDS = ("kafka", "postgres", "browser")
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
 
@@ -33,6 +35,11 @@ class Database(Protocol):
     def url(self) -> str: ...
 
     def create_database(self, name: str) -> str: ...
+
+
+def pytest_report_header() -> str:
+    """The seed with which a failure of the simulations can be repeated."""
+    return f"seed of the simulations: {SEED}" + (", all of them (SOAK)" if SOAK else ", a sample; `make soak` runs all")
 
 
 @cache

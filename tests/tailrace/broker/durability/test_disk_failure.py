@@ -10,14 +10,13 @@ import pytest
 
 from tailrace.broker.broker import Broker
 from tailrace.broker.recovery import recover
+from tests.soak import SEED, SOAK
 from tests.tailrace.broker.durability.interleaving import InterleavingLoop, run_broker
 from tests.tailrace.broker.durability.ledger import Ending, Ledger
 from tests.tailrace.broker.durability.simulated_disk import SimulatedDisk
 from tests.tailrace.broker.durability.verification import verify
 from tests.tailrace.broker.durability.workload import create_topics, work
 
-SOAK = "SOAK" in os.environ
-SEED = int(os.environ.get("SEED", "0")) or Random().randrange(1, 1 << 31)
 RUNS = 500 if SOAK else 15
 TRANSACTIONS = 24
 

@@ -8,13 +8,13 @@ and the power fails again, also while they recover.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from copy import deepcopy
 from random import Random
 
 from tailrace.broker.broker import Broker, State
 from tailrace.broker.recovery import recover
+from tests.soak import SEED, SOAK
 from tests.tailrace.broker.durability.client import Client
 from tests.tailrace.broker.durability.interleaving import InterleavingLoop, run_broker
 from tests.tailrace.broker.durability.ledger import Ending, Ledger
@@ -27,8 +27,6 @@ from tests.tailrace.broker.durability.verification import (
 )
 from tests.tailrace.broker.durability.workload import PRODUCERS, TOPICS, create_topics, initialize, work
 
-SOAK = "SOAK" in os.environ
-SEED = int(os.environ.get("SEED", "0")) or Random().randrange(1, 1 << 31)
 TRANSACTIONS = 1000 if SOAK else 60
 
 

@@ -42,16 +42,22 @@ async def create_topics(broker: Broker, ledger: Ledger) -> None:
         ledger.topics[name] = partitions
 
 
-async def work(broker: Broker, ledger: Ledger, random: Random, transactions: int) -> None:
-    """All clients at once, until each producer has done its share of the transactions."""
+async def work(
+    broker: Broker, ledger: Ledger, random: Random, transactions: int, *, with_checkpoints: bool = True
+) -> None:
+    """All clients at once, until each producer has done its share of the transactions.
+
+    Compaction and deleted records bring about checkpoints, if that is wanted.
+    """
     producers = [Producer(broker, ledger, Random(random.random()), name) for name in PRODUCERS]
     share = max(transactions // len(producers), 1)
     done = asyncio.Event()
     others = [
         asyncio.create_task(write_plain(broker, ledger, Random(random.random()), done)),
         asyncio.create_task(read(broker, ledger, Random(random.random()), done)),
-        asyncio.create_task(keep_house(broker, done)),
     ]
+    if with_checkpoints:
+        others.append(asyncio.create_task(keep_house(broker, done)))
     await asyncio.gather(*(producer.run(share) for producer in producers))
     done.set()
     await asyncio.gather(*others)
