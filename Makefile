@@ -3,8 +3,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 SYNC := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 ARGS ?=
+SOAK_TESTS ?= tests/tailrace/broker/durability tests/compatibility/test_crash.py
 
-.PHONY: help run test check format provision requirements clean
+.PHONY: help run test soak check format provision requirements clean
 help:                       ## this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -25,6 +26,9 @@ run: .venv/run              ## start the exchange; options through ARGS="--port 
 
 test: .venv/dev             ## all tests the machine allows; REQUIRE_ALL=1 makes a skip a failure
 	@exec $(BIN)/python -m pytest $(ARGS)
+
+soak: .venv/dev             ## hours of crashes, damage and kills, of which make test runs a sample; SEED=n repeats
+	@SOAK=1 exec $(BIN)/python -m pytest -s --timeout=0 $(SOAK_TESTS) $(ARGS)
 
 check: .venv/dev            ## lint, format, types, layers
 	$(BIN)/ruff check .

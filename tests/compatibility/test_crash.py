@@ -1,17 +1,23 @@
 """A broker that is killed while clients work with it; the embedded one only, Apache Kafka has its own tests."""
 
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from random import Random
+from typing import Any
 
+import psutil
 import pytest
 from confluent_kafka import KafkaException
 
 from tailrace.testing.broker import BrokerProcess
+from tests.soak import SEED, SOAK
 
 from .conftest import GIVE_UP_S, Clients
 
+KILLS = 500 if SOAK else 3
 QUICK = {"retry_backoff_ms": 20, "retry_backoff_max_ms": 50, "reconnect_backoff_ms": 10, "reconnect_backoff_max_ms": 50}
 
 
@@ -28,7 +34,7 @@ def own_clients(own_broker: BrokerProcess, unique: Callable[[str], str]) -> Iter
 
 
 def test_everything_acknowledged_is_served_after_kills(own_broker: BrokerProcess, own_clients: Clients) -> None:
-    topic = own_clients.topic()
+    topic, random = own_clients.topic(), Random(SEED)
     acknowledged: dict[int, bytes] = {}
     go_on = threading.Event()
     go_on.set()
@@ -50,8 +56,8 @@ def test_everything_acknowledged_is_served_after_kills(own_broker: BrokerProcess
     thread = threading.Thread(target=produce)
     thread.start()
     try:
-        for _ in range(3):
-            wanted = len(acknowledged) + 500
+        for _ in range(KILLS):
+            wanted = len(acknowledged) + random.randrange(1, 1000)
             while len(acknowledged) < wanted:
                 assert thread.is_alive()
                 producer.poll(0.001)
@@ -80,7 +86,7 @@ def test_a_transaction_survives_a_kill(own_broker: BrokerProcess, own_clients: C
 
 
 def test_each_transaction_is_there_completely_or_not_at_all(own_broker: BrokerProcess, own_clients: Clients) -> None:
-    left, right = own_clients.topic(), own_clients.topic()
+    left, right, random = own_clients.topic(), own_clients.topic(), Random(SEED)
     producer = own_clients.transactional("txn", **QUICK)
     answered: list[bytes] = []
     done = threading.Event()
@@ -106,7 +112,8 @@ def test_each_transaction_is_there_completely_or_not_at_all(own_broker: BrokerPr
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        for wanted in (20, 45, 70):
+        for _ in range(KILLS):
+            wanted = len(answered) + random.randrange(1, 50)
             while len(answered) < wanted:
                 assert thread.is_alive()
                 time.sleep(0.001)
@@ -139,3 +146,30 @@ def test_offsets_topics_and_members_survive_a_kill(own_broker: BrokerProcess, ow
     producer.produce(topic, b"4")
     producer.flush(GIVE_UP_S)
     assert own_clients.consumer(topic, group="group").poll(GIVE_UP_S).value() == b"4"
+
+
+def test_a_full_disk_ends_the_broker_and_loses_nothing(own_broker: BrokerProcess, own_clients: Clients) -> None:
+    """A limit of the size of files stands in for a full disk."""
+    topic = own_clients.topic()
+    acknowledged: dict[int, bytes] = {}
+
+    def remember(error: Any, message: Any) -> None:
+        if error is None:
+            acknowledged[message.offset()] = message.value()
+
+    producer = own_clients.producer(message_timeout_ms=5000, **QUICK)
+    broker = psutil.Process(own_broker.pid)
+    broker.rlimit(psutil.RLIMIT_FSIZE, (1 << 20, resource.RLIM_INFINITY))
+    number = 0
+    while broker.status() != psutil.STATUS_ZOMBIE:
+        if len(producer) < 100:
+            producer.produce(topic, b"%d" % number + b"x" * 10_000, on_delivery=remember)
+            number += 1
+        producer.poll(0.001)
+    assert "writing to disk failed, stopping at once" in own_broker.log_file.read_text()
+    assert len(acknowledged) > 10
+    own_broker.kill()
+    own_broker.start()
+    producer.flush(GIVE_UP_S)
+    served = own_clients.values(topic)
+    assert {offset: served[offset] for offset in acknowledged} == acknowledged
