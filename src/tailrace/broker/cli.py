@@ -20,11 +20,13 @@ from tailrace.broker.checkpoint import CorruptCheckpoint
 from tailrace.broker.compaction import Compaction
 from tailrace.broker.config import BrokerConfig, Flush
 from tailrace.broker.disk import DataDirectoryInUse, Disk
+from tailrace.broker.listener import Listener
 from tailrace.broker.log.journal import JournalDamaged
 from tailrace.broker.log.segment import CorruptSegment
 from tailrace.broker.recovery import JournalGap, recover
 from tailrace.broker.retention import enforce_retention
-from tailrace.broker.server import Connection
+from tailrace.broker.security.config import InvalidSecurity
+from tailrace.broker.security.tls import server_context
 from tailrace.listening import AddressUnavailable, take_address
 
 EXIT_CANNOT_START = 2
@@ -35,6 +37,7 @@ SWITCH_INTERVAL_S = 0.0003
 CANNOT_START = (
     AddressUnavailable,
     DataDirectoryInUse,
+    InvalidSecurity,
     CorruptCheckpoint,
     CorruptSegment,
     JournalDamaged,
@@ -116,6 +119,7 @@ def _event_loop() -> asyncio.AbstractEventLoop:
 
 async def serve(config: BrokerConfig) -> None:
     """Recover, listen, and stop cleanly on a signal."""
+    context = server_context(config)
     listening = take_address(config.host, config.port)
     disk = Disk(config.data)
     disk.lock()
@@ -123,9 +127,9 @@ async def serve(config: BrokerConfig) -> None:
     state = recover(disk, config.flush)
     running = Broker(config, disk, state, _stop_at_once)
     running.start()
-    connections: set[Connection] = set()
     running.port = listening.getsockname()[1]
-    server = await loop.create_server(partial(Connection, running, connections), sock=listening, backlog=1024)
+    listener = Listener(running, listening, context)
+    listener.start()
     chores = [
         asyncio.create_task(_every(config.transaction_abort_timed_out_interval_ms, running.transactions.abort_overdue)),
         asyncio.create_task(_every(config.log_retention_check_interval_ms, partial(enforce_retention, running))),
@@ -140,9 +144,7 @@ async def serve(config: BrokerConfig) -> None:
     await stop.wait()
     for chore in chores:
         chore.cancel()
-    server.close()
-    for connection in list(connections):
-        connection.close()
+    listener.close()
     await running.commit.stop(CHECKPOINT_WITHIN_S)
     log.info("broker stopped")
 
