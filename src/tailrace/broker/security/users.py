@@ -42,7 +42,8 @@ class Users:
 
     def pretended(self, user: str, mechanism: Mechanism) -> ScramCredential:
         """A credential that no password fits, as the user could have one."""
-        iterations = sorted(stored.iterations for stored in self if stored.mechanism is mechanism) or [ITERATIONS_MIN]
+        stored = list(self._credentials.values())  # at once: passwords are checked in another thread
+        iterations = sorted(each.iterations for each in stored if each.mechanism is mechanism) or [ITERATIONS_MIN]
         salt = hmac.digest(self._secret, user.encode(), "sha512")
         choice = int.from_bytes(salt[32:40], "big") % len(iterations)
         stored_key = bytes(len(digest(mechanism, b"")))
