@@ -317,7 +317,7 @@ class Connection(asyncio.Protocol):
             data = b"".join(out)
             self._unsent_bytes -= len(data)
             self._transport.write(data)
-        if not self._authentication.is_open:
+        if self._authentication.mechanisms:
             self._after_login_step()
         if self._unsent_bytes > self._broker.config.socket_send_max_bytes:
             self._refuse(f"{self._unsent_bytes:,} bytes wait to be read")
@@ -325,7 +325,9 @@ class Connection(asyncio.Protocol):
             self._handle_held()
 
     def _after_login_step(self) -> None:
-        if self._authentication.stage is Stage.FAILED and not self._slots:
+        if self._authentication.is_open:
+            self._frames.max_frame_bytes = self._broker.config.socket_request_max_bytes
+        elif self._authentication.stage is Stage.FAILED and not self._slots:
             self.close()
 
     def _refuse(self, reason: str, slot: Slot | None = None) -> None:
