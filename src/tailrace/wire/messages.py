@@ -15,6 +15,7 @@ from kio.serial import entity_reader
 
 from tailrace.wire.encoding import Parts, struct_encoder
 from tailrace.wire.header import skip_tagged_fields
+from tailrace.wire.null_check import Check, null_check
 
 CORRELATION_ID = struct.Struct(">i")
 
@@ -28,9 +29,9 @@ def message_class(api: str, version: int, direction: str) -> type[Any]:
 
 
 @cache
-def _request_reader(api: str, version: int) -> tuple[Any, bool]:
+def _request_reader(api: str, version: int) -> tuple[Any, bool, Check | None]:
     schema = message_class(api, version, "request")
-    return entity_reader(schema), schema.__header_schema__.__version__ >= 2
+    return entity_reader(schema), schema.__header_schema__.__version__ >= 2, null_check(schema)
 
 
 def decode_request(api: str, version: int, frame: memoryview, body_start: int) -> Any:
@@ -38,9 +39,11 @@ def decode_request(api: str, version: int, frame: memoryview, body_start: int) -
 
     Malformed bytes raise whatever the reader raises: treat every exception as a malformed request.
     """
-    read, has_tagged_header = _request_reader(api, version)
+    read, has_tagged_header, check = _request_reader(api, version)
     start = skip_tagged_fields(frame, body_start) if has_tagged_header else body_start
     request, _ = read(frame, start)
+    if check is not None:
+        check(request)
     return request
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kio.schema.errors import ErrorCode
 from kio.serial import entity_reader
 
-from tailrace.wire.encoding import NUMBERS, Encode, _classify, struct_encoder
+from tailrace.wire.encoding import NUMBERS, Encode, classify, struct_encoder
 from tailrace.wire.messages import message_class
 
 BITS = {"b": 8, "h": 16, "i": 32, "q": 64, "H": 16, "I": 32}
@@ -67,7 +67,7 @@ def sample(schema: type[Any], name: str, topic_id: UUID) -> dict[str, Any]:
     """A request in which every array has one item, every string is `name` and every number is 0."""
 
     def value(field: Field[Any]) -> Any:
-        shape, item = _classify(field.type)
+        shape, item = classify(field.type)
         if is_dataclass(item):
             content: Any = sample(item, name, topic_id)
         else:
@@ -85,7 +85,7 @@ def requests(schema: type[Any], *names: str) -> st.SearchStrategy[dict[str, Any]
 
 
 def _values(field: Field[Any], schema: type[Any], names: tuple[str, ...]) -> st.SearchStrategy[Any]:
-    shape, item = _classify(field.type)
+    shape, item = classify(field.type)
     content = requests(item, *names) if is_dataclass(item) else _primitives(field.metadata["kafka_type"], names)
     if "[]" in shape:
         content = st.lists(content, max_size=3)

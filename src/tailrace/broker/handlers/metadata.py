@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from kio.schema.metadata.v12.request import MetadataRequest
 
 
+TOPIC_IDS_SINCE = 12
+
+
 def handle(request: MetadataRequest, call: Call) -> Response:
     """Describe the broker and topics."""
     broker = call.broker
@@ -64,6 +67,8 @@ def _may_create(name: str, call: Call) -> bool:
 def _describe_wanted(wanted: Any, call: Call, *, may_create: bool) -> Response:
     topics = call.broker.state.topics
     topic_id = getattr(wanted, "topic_id", None)
+    if call.api_version < TOPIC_IDS_SINCE and (wanted.name is None or topic_id):
+        return {"error_code": ErrorCode.invalid_request, "name": wanted.name or ""}
     if wanted.name is None:
         topic = topics.by_id(topic_id.bytes) if topic_id else None
         if topic is None or not _may_see(topic.name, call):
