@@ -15,9 +15,10 @@ from tailrace.broker.security.config import SecurityProtocol
 from tailrace.wire.messages import message_class
 from tailrace.wire.record_batch import HEADER_BYTES, Record, encode_batch
 
-from ..requests import encode_request, framed, requests
+from ..requests import encode_request, framed
 from .files import KINDS, intact_files, recover_from
 from .mutation import MUTATIONS, Mutation, mutate
+from .strategies import requests
 from .targets import TARGETS
 from .world import NAMES, NOW_MS, World
 
