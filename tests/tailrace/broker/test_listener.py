@@ -316,6 +316,21 @@ def test_an_idle_connection_is_given_up(tmp_path: Path, run: Run) -> None:
     run(scenario)
 
 
+def test_a_reply_is_no_larger_than_the_broker_wants(tmp_path: Path, run: Run) -> None:
+    async def scenario() -> None:
+        async with listening(tmp_path, fetch_max_bytes=10_000) as door:
+            topic = create_topic(door.broker)
+            for _ in range(50):
+                append(door.broker, topic, b"x" * 1000)
+            await door.broker.commit.durable()
+            client = await door.connect()
+            everything = [topic_to_fetch(1 << 30)]
+            answer = await client.ask("fetch", 4, max_wait=0, max_bytes=1 << 30, topics=everything)
+            assert 5_000 < len(answer.responses[0].partitions[0].records) < 15_000
+
+    run(scenario)
+
+
 def topic_to_fetch(max_bytes: int) -> dict[str, Any]:
     partition = {"partition": 0, "fetch_offset": 0, "partition_max_bytes": max_bytes}
     return {"topic": "topic", "partitions": [partition]}
@@ -410,4 +425,5 @@ def test_the_defaults_are_kafkas_where_it_has_any() -> None:
     assert defaults.socket_request_max_bytes == 100 << 20
     assert defaults.sasl_server_max_receive_size == 512 << 10
     assert defaults.connections_max_idle_ms == 600_000
+    assert defaults.fetch_max_bytes == 55 << 20
     assert defaults.connection_authentication_timeout_ms == 10_000

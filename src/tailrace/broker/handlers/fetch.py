@@ -127,7 +127,7 @@ async def _wait(request: FetchRequest, call: Call, topics: WantedTopics, max_wai
 
 def _read(request: FetchRequest, call: Call, topics: WantedTopics) -> tuple[Parts, int]:
     """The answer and the bytes of records in it."""
-    left = int(request.max_bytes)
+    left = min(int(request.max_bytes), call.broker.config.fetch_max_bytes)
     total = 0
     fetched = []
     for name, partitions in topics:

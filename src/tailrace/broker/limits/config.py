@@ -20,6 +20,7 @@ class LimitsConfig:
     socket_request_max_bytes: int = 100 << 20
     sasl_server_max_receive_size: int = 512 << 10
     queued_max_request_bytes: int = 512 << 20
+    fetch_max_bytes: int = 55 << 20
     max_connections: int = INT_MAX
     max_connections_per_ip: int = INT_MAX
     connections_max_idle_ms: int = 600_000
