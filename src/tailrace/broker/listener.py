@@ -73,25 +73,24 @@ class Listener:
                 client.close()
 
     async def _open(self, client: socket.socket, host: str) -> None:
-        def connection() -> Connection:
-            return Connection(self._broker, self._in_flight, lambda ended: self._forget(ended, host))
-
+        connection = Connection(self._broker, self._in_flight, lambda ended: self._forget(ended, host))
+        self._connections.add(connection)
         timeout_s = self._broker.config.connection_authentication_timeout_ms / 1000
         try:
-            _, opened = await asyncio.get_running_loop().connect_accepted_socket(
-                connection,
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection,
                 client,
                 ssl=self._context,
                 ssl_handshake_timeout=timeout_s if self._context else None,
             )
-            self._connections.add(opened)
         except OSError as error:
             log.warning("refused a connection", client=host, reason=f"no TLS: {error}")
-            self._quota.leave(host)
+            self._forget(connection, host)
 
     def _forget(self, ended: Connection, host: str) -> None:
-        self._connections.discard(ended)
-        self._quota.leave(host)
+        if ended in self._connections:
+            self._connections.remove(ended)
+            self._quota.leave(host)
 
     async def _check(self) -> None:
         loop = asyncio.get_running_loop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -285,6 +286,23 @@ def test_who_begins_no_tls_is_given_up(tmp_path: Path, run: Run) -> None:
             garbage = await door.connect()
             garbage.writer.write(b"GET / HTTP/1.1\r\n\r\n")
             assert (await garbage.reader.read())[:1] in (b"", b"\x15")
+
+    run(scenario)
+
+
+def test_who_begins_tls_and_goes_leaves_nothing(tmp_path: Path, run: Run) -> None:
+    async def scenario() -> None:
+        authority = Authority(tmp_path)
+        tls = {"security_protocol": SecurityProtocol.SSL, "ssl_keystore_location": authority.issue("broker")}
+        context = ssl.create_default_context(cafile=str(authority.file))
+        async with listening(tmp_path / "data", **tls, max_connections=1) as door:
+            for number in range(6):
+                reader, writer = await asyncio.open_connection("127.0.0.1", door.port, ssl=context)
+                client = Client(reader, writer)
+                if number % 2:
+                    assert await client.is_served()
+                writer.transport.abort()
+                await until(lambda: not door.listener._connections)
 
     run(scenario)
 
