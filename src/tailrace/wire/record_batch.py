@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from crc32c import crc32c
 
-from tailrace.wire.compression import CannotDecompress, compress, decompress
+from tailrace.wire.compression import CannotDecompress, Compression, compress, decompress
 from tailrace.wire.varint import read_varint, varint
 
 HEADER = struct.Struct(">qiibIhiqqqhii")
@@ -22,6 +22,7 @@ OFFSET_AND_LENGTH = struct.Struct(">qi")
 LEADING = struct.Struct(">qii")  # what a broker rewrites: base offset, length, leader epoch
 LOG_OVERHEAD_BYTES = OFFSET_AND_LENGTH.size
 MAGIC = 2
+RECORD_BYTES_MIN = 7  # length, attributes, two deltas, no key, no value, no headers
 CRC_POSITION = 17
 CRC_START = 21
 
@@ -135,6 +136,9 @@ def check_batch(batch: bytes | memoryview) -> BatchHeader:
         raise CorruptBatch(f"batch length says {header.size} bytes, got {len(batch)}; expected exactly one batch")
     if header.last_offset_delta < 0 or header.record_count != header.last_offset_delta + 1:
         raise CorruptBatch(f"{header.record_count} records with last offset delta {header.last_offset_delta}")
+    body_bytes = len(batch) - HEADER_BYTES
+    if header.compression == Compression.NONE and header.record_count * RECORD_BYTES_MIN > body_bytes:
+        raise CorruptBatch(f"{header.record_count} records in {body_bytes} bytes")
     actual = crc32c(memoryview(batch)[CRC_START:])
     if actual != header.crc:
         raise CorruptBatch(f"CRC {actual:#010x}, expected {header.crc:#010x}")
@@ -284,6 +288,8 @@ def records_without_key(batch: bytes) -> list[int]:
     try:
         for index in range(parse_header(batch).record_count):
             size, position = read_varint(batch, position)
+            if size < 0:
+                raise ValueError(f"a record of {size} bytes")
             end = position + size
             position += 1
             while batch[position] >= 0x80:  # timestamp delta

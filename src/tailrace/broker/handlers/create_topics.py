@@ -15,6 +15,7 @@ from tailrace.broker.call import Call, Response
 from tailrace.broker.config import BrokerConfig
 from tailrace.broker.events import TopicCreated
 from tailrace.broker.handlers.describe_configs import describe_topic_configs
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topic_configs import problem
 from tailrace.broker.topics import Topic, is_legal_name
 
@@ -41,6 +42,11 @@ def create_with_defaults(broker: Broker, name: str) -> Topic:
 
 
 def _create(wanted: Any, call: Call, *, validate_only: bool, is_repeated: bool) -> Response:
+    if not (
+        call.allows(Operation.CREATE, ResourceType.CLUSTER)
+        or call.allows(Operation.CREATE, ResourceType.TOPIC, wanted.name)
+    ):
+        return _refused(wanted.name, ErrorCode.topic_authorization_failed, "Authorization failed.")
     configs = {config.name: config.value for config in wanted.configs}
     count = _partition_count(wanted, call.broker.config)
     error, message = _problem(wanted, call.broker, count, configs)
@@ -52,6 +58,13 @@ def _create(wanted: Any, call: Call, *, validate_only: bool, is_repeated: bool) 
     if not validate_only:
         topic = _record(call.broker, wanted.name, count, configs)
         answer |= {"topic_id": topic.uuid, "configs": describe_topic_configs(topic)}
+    if not call.allows(Operation.DESCRIBE_CONFIGS, ResourceType.TOPIC, wanted.name):
+        answer |= {
+            "num_partitions": -1,
+            "replication_factor": -1,
+            "configs": None,
+            "topic_config_error_code": ErrorCode.topic_authorization_failed,
+        }
     return answer
 
 

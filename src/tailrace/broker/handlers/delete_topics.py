@@ -8,6 +8,7 @@ from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.events import TopicDeleted
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topics import Topic
 
 if TYPE_CHECKING:
@@ -31,6 +32,12 @@ def _delete(name: str | None, topic_id: Any, call: Call) -> Response:
     else:
         topic = topics.by_name(name)
         missing = ErrorCode.unknown_topic_or_partition
+    wanted = name if topic is None else topic.name
+    if wanted is not None and not call.allows(Operation.DELETE, ResourceType.TOPIC, wanted):
+        # Who asks by id does not know the name, and learns it only if they may.
+        is_known = name is not None or call.allows(Operation.DESCRIBE, ResourceType.TOPIC, wanted)
+        refused = {"topic_id": topic_id, "error_code": ErrorCode.topic_authorization_failed}
+        return refused | {"name": wanted if is_known else None}
     if topic is None:
         return {"name": name, "topic_id": topic_id, "error_code": missing}
     call.broker.record(events=[TopicDeleted(topic.id)])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.describe_producers.v0.request import DescribeProducersRequest
@@ -26,6 +27,8 @@ def handle(request: DescribeProducersRequest, call: Call) -> Response:
 
 
 def _describe(name: str, index: int, call: Call) -> Response:
+    if not call.allows(Operation.READ, ResourceType.TOPIC, name):
+        return {"partition_index": index, "error_code": ErrorCode.topic_authorization_failed}
     log = call.broker.state.topics.partition(name, index)
     if log is None:
         return {"partition_index": index, "error_code": ErrorCode.unknown_topic_or_partition}

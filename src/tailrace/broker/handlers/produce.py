@@ -13,6 +13,7 @@ from kio.schema.errors import ErrorCode
 from tailrace.broker.append import Append
 from tailrace.broker.call import Call, Reply, Response
 from tailrace.broker.log.producers import Duplicate
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topics import Topic
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 from tailrace.wire.compression import Compression
@@ -44,12 +45,22 @@ def handle(request: ProduceRequest, call: Call) -> Reply:
     """Append one batch to each partition."""
     if request.acks not in (-1, 0, 1):
         return _respond(request, {}, Refused(ErrorCode.invalid_required_acks))
+    transactional_id = request.transactional_id
+    if transactional_id is not None and not call.allows(
+        Operation.WRITE, ResourceType.TRANSACTIONAL_ID, transactional_id
+    ):
+        return _respond(request, {}, Refused(ErrorCode.transactional_id_authorization_failed))
     outcomes: dict[tuple[str, int], Append | Duplicate | Refused] = {}
     for topic_data in request.topic_data:
+        may_write = call.allows(Operation.WRITE, ResourceType.TOPIC, topic_data.name)
         for data in topic_data.partition_data:
             key = topic_data.name, data.index
-            repeated = Refused(ErrorCode.invalid_request, "a partition is named more than once")
-            outcomes[key] = repeated if key in outcomes else _decide(request, topic_data.name, data, call)
+            if key in outcomes:
+                outcomes[key] = Refused(ErrorCode.invalid_request, "a partition is named more than once")
+            elif may_write:
+                outcomes[key] = _decide(request, topic_data.name, data, call)
+            else:
+                outcomes[key] = Refused(ErrorCode.topic_authorization_failed)
     accepted = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Append)}
     offsets = dict(zip(accepted, call.broker.record(accepted.values()), strict=True)) if accepted else {}
     if request.acks == 0:

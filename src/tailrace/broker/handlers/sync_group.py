@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kio.schema.errors import ErrorCode
+
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.sync_group.v5.request import SyncGroupRequest
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
 
 async def handle(request: SyncGroupRequest, call: Call) -> Response:
     """Take the leader's assignments, or wait for them."""
+    if not call.allows(Operation.READ, ResourceType.GROUP, request.group_id):
+        return {"error_code": ErrorCode.group_authorization_failed}
     synced = await call.broker.groups.sync(
         request.group_id,
         request.generation_id,
