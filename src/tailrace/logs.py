@@ -75,6 +75,7 @@ def _configure_standard(level: LogLevel, form: LogFormat) -> None:
     import structlog
 
     handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(level.number)  # once more than the loggers: _calm comes between
     if form is LogFormat.JSON:
         described: list[Processor] = [*_described(), structlog.stdlib.add_logger_name]
         handler.setFormatter(
