@@ -26,7 +26,6 @@ def take_address(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise AddressUnavailable(
-            f"cannot listen on {host}:{port}: {reason}; "
-            "stop what uses the port, or choose another one with --port"
+            f"cannot listen on {host}:{port}: {reason}; stop what uses the port, or choose another one with --port"
         ) from error
     return server

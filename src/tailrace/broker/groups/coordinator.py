@@ -59,9 +59,7 @@ class GroupCoordinator:
                 self._watch_session(group, member)
 
     def _record_settled(self, group: Group) -> None:
-        log.info(
-            "group rebalanced", group=group.group_id, generation=group.generation_id, members=len(group.members)
-        )
+        log.info("group rebalanced", group=group.group_id, generation=group.generation_id, members=len(group.members))
         self._broker.record(events=[GroupSettled(group.snapshot())])
 
     # -- join ----------------------------------------------------------------------------------------------------
