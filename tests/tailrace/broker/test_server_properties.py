@@ -51,13 +51,11 @@ def test_a_value_may_contain_an_equals_sign() -> None:
     assert read_config(None, ["data=/srv/a=b"]).data == Path("/srv/a=b")
 
 
-@pytest.mark.parametrize("field", fields(BrokerConfig), ids=lambda field: field.name)
-def test_every_setting_has_its_name_with_dots(field: object) -> None:
-    name = getattr(field, "name").replace("_", ".")  # noqa: B009
-    try:
-        read_config(None, [f"{name}=1"])
-    except InvalidSetting as error:
-        assert "is not valid" in str(error)  # known, but 1 is no value of it
+@pytest.mark.parametrize("field", [field.name for field in fields(BrokerConfig)])
+def test_every_setting_has_its_name_with_dots(field: str) -> None:
+    name = field.replace("_", ".")
+    with pytest.raises(InvalidSetting, match=f"did you mean {name}"):
+        read_config(None, [f"{name}x=1"])
 
 
 @pytest.mark.parametrize(
@@ -85,5 +83,5 @@ def test_all_unknown_names_of_a_file_are_said_at_once(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_said() -> None:
-    with pytest.raises(InvalidSetting, match="nowhere.properties cannot be read: "):
+    with pytest.raises(InvalidSetting, match=r"nowhere\.properties cannot be read: "):
         read_config(Path("nowhere.properties"))

@@ -51,7 +51,9 @@ def test_members_are_shown_with_what_they_read(tailrace: Tailrace, group: str, m
 
 
 def test_a_group_with_members_is_left_alone(tailrace: Tailrace, group: str, member: Any) -> None:
-    assert "has 1 members" in tailrace.fails("groups", "reset-offsets", group, "--all-topics", "--to-latest", "--execute")
+    assert "has 1 members" in tailrace.fails(
+        "groups", "reset-offsets", group, "--all-topics", "--to-latest", "--execute"
+    )
     assert f"group {group}: " in tailrace.fails("groups", "delete", group)
 
 
