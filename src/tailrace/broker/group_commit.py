@@ -68,6 +68,7 @@ class GroupCommit:
         self._ends: dict[PartitionLog, LogEnd] = {}
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
         self._work = asyncio.Event()
+        self._is_stopping = False
         self._changed_segments: set[Segment] = set()
         self._obsolete: list[str] = []
         self._checkpoint: asyncio.Future[None] | None = None
@@ -122,7 +123,7 @@ class GroupCommit:
 
     async def _run(self) -> None:
         try:
-            while True:
+            while not self._is_stopping:
                 await self._work.wait()
                 self._work.clear()
                 await self._round()
@@ -187,8 +188,10 @@ class GroupCommit:
         Without one nothing is lost: the journal is read again at the next start.
         """
         await self.durable()
+        self._is_stopping = True
+        self._work.set()
         if self._task is not None:
-            self._task.cancel()
+            await self._task  # the round that is under way may have taken what its checkpoint consists of
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(checkpoint_within_s):
                 if self._checkpoint is not None:
