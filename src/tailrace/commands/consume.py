@@ -10,6 +10,7 @@ import typer
 from tailrace.commands.cluster import LOCAL, Cluster, CommandConfig, Servers
 from tailrace.commands.failure import CommandFailed, plain_failures
 from tailrace.commands.instant import parse_instant
+from tailrace.commands.interrupt import noticed_interrupts
 from tailrace.commands.output import json_line
 from tailrace.commands.reading import Reading, Start, start_offsets
 from tailrace.commands.record_text import record_line, record_object
@@ -71,15 +72,14 @@ def consume(
     fields = {name for name, is_wanted in wanted.items() if is_wanted}
     reader = cluster.consumer(**_settings(group, isolation, start))
     try:
-        reading = Reading(reader, until_end=until_end)
-        if group is None:
-            reading.assign(start_offsets(reader, topic, partition or there, start))
-        else:
-            reading.subscribe(topic)
-        line_of = _json_line if as_json else lambda record: record_line(record, fields).encode()
-        _print(reading, line_of, max_messages, reader.store_offsets if group else lambda message: None)
-    except KeyboardInterrupt:
-        pass
+        with noticed_interrupts() as interrupted:
+            reading = Reading(reader, interrupted, until_end=until_end)
+            if group is None:
+                reading.assign(start_offsets(reader, topic, partition or there, start))
+            else:
+                reading.subscribe(topic)
+            line_of = _json_line if as_json else lambda record: record_line(record, fields).encode()
+            _print(reading, line_of, max_messages, reader.store_offsets if group else lambda message: None)
     finally:
         reader.close()
 

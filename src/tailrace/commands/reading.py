@@ -1,6 +1,7 @@
 """Where reading a topic begins and ends."""
 
 from collections.abc import Iterable, Iterator
+from threading import Event
 from typing import Any, NamedTuple
 
 from tailrace.commands.cluster import ANSWER_WITHIN_S
@@ -46,10 +47,11 @@ def _offset_at(reader: Any, topic: str, partition: int, timestamp_ms: int) -> in
 
 
 class Reading:
-    """Records as they come; with `until_end` up to the end that the partitions have when they are assigned."""
+    """Records as they come, until `stop`; with `until_end` up to the end that the partitions have at the start."""
 
-    def __init__(self, reader: Any, *, until_end: bool) -> None:
+    def __init__(self, reader: Any, stop: Event, *, until_end: bool) -> None:
         self._reader = reader
+        self._stop = stop
         self._until_end = until_end
         self._end: Any = None
 
@@ -76,7 +78,7 @@ class Reading:
 
     @property
     def _is_done(self) -> bool:
-        return self._end is not None and not self._end.behind
+        return self._stop.is_set() or (self._end is not None and not self._end.behind)
 
     def records(self) -> Iterator[list[Any]]:
         """What arrives, a list at a time. Raises CommandFailed when the client gives up."""
