@@ -27,6 +27,7 @@ from tailrace.broker.groups.snapshot import GroupSnapshot
 from tailrace.broker.log.journal import Frame, JournaledBatch, encode_frame
 from tailrace.broker.log.partition import PartitionLog, SegmentWrite
 from tailrace.broker.log.segment import Segment
+from tailrace.broker.metrics.counters import ConnectionCounters
 from tailrace.broker.topics import Topic, Topics
 from tailrace.broker.transactions.coordinator import TransactionCoordinator
 from tailrace.broker.transactions.state import Transactions
@@ -177,6 +178,7 @@ class Broker:
             on_failure=on_failure,
         )
         self.commit.advanced = self._wake_readers
+        self.connection_counters = ConnectionCounters()
         self.groups = GroupCoordinator(self)
         self.transactions = TransactionCoordinator(self)
         self._readers: dict[PartitionLog, set[Reader]] = {}
@@ -203,6 +205,7 @@ class Broker:
             batches.append(JournaledBatch(topic.id, partition, data))
             logs.append(partition_log)
             base_offsets.append(base_offset)
+            topic.appended_bytes += len(data)
         frame = encode_frame(Frame(self.state.next_frame, batches, events), self.commit.known_durable_frame)
         for event in events:
             self.state.apply(event)

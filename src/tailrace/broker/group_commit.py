@@ -13,6 +13,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import NamedTuple
 
 from tailrace.broker import checkpoint
@@ -20,6 +21,7 @@ from tailrace.broker.disk import Disk
 from tailrace.broker.log.journal import RESERVED_BYTES, JournalFile, journal_files
 from tailrace.broker.log.partition import LogEnd, PartitionLog, SegmentWrite
 from tailrace.broker.log.segment import Segment
+from tailrace.broker.metrics.counters import CommitCounters
 
 FRAMES_PER_FILE_MAX = 50_000
 UnstoredIndex = tuple[bytes, int]
@@ -69,6 +71,7 @@ class GroupCommit:
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
         self._work = asyncio.Event()
         self._is_stopping = False
+        self.counters = CommitCounters()
         self._changed_segments: set[Segment] = set()
         self._obsolete: list[str] = []
         self._checkpoint: asyncio.Future[None] | None = None
@@ -97,6 +100,11 @@ class GroupCommit:
         """Delete files or directories when no checkpoint speaks of them any more."""
         self._obsolete += names
         self._work.set()
+
+    @property
+    def journal_bytes(self) -> int:
+        """Bytes in the present file of the journal."""
+        return self._journal.size
 
     @property
     def recorded_frame(self) -> int:
@@ -152,7 +160,12 @@ class GroupCommit:
         await asyncio.get_running_loop().run_in_executor(self._thread, act, *arguments)
 
     def _write(self, frames: list[bytes], writes: list[SegmentWrite]) -> None:
-        self._journal.write(b"".join(frames), sync=self._sync)
+        started_s = perf_counter()
+        data = b"".join(frames)
+        self._journal.write(data, sync=self._sync)
+        self.counters.write_seconds.observe(perf_counter() - started_s)
+        self.counters.round_frames.observe(len(frames))
+        self.counters.written_bytes += len(data)
         for segment, position, data in writes:
             segment.file.write(data, position)
 
@@ -176,8 +189,10 @@ class GroupCommit:
 
     async def _save_checkpoint(self, pending: PendingCheckpoint) -> None:
         loop = asyncio.get_running_loop()
+        started_s = perf_counter()
         try:
             await loop.run_in_executor(self._checkpoint_thread, pending.save, self._disk)
+            self.counters.checkpoint_seconds.observe(perf_counter() - started_s)
         except Exception as error:
             self._on_failure(error)
         self._work.set()

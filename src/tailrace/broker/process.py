@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -27,6 +27,9 @@ from tailrace.broker.server import Connection
 from tailrace.broker.server_properties import InvalidSetting, read_config
 from tailrace.listening import AddressUnavailable, take_address
 from tailrace.logs import configure_logs
+
+if TYPE_CHECKING:
+    from tailrace.broker.metrics.server import MetricsServer
 
 EXIT_CANNOT_START = 2
 EXIT_DISK_FAILED = 3
@@ -92,6 +95,7 @@ async def serve(config: BrokerConfig) -> None:
     disk = Disk(config.data)
     disk.lock()
     loop = asyncio.get_running_loop()
+    metrics = _start_metrics(config, loop)
     state = recover(disk, config.flush)
     running = Broker(config, disk, state, _stop_at_once)
     running.start()
@@ -108,8 +112,12 @@ async def serve(config: BrokerConfig) -> None:
         loop.add_signal_handler(number, stop.set)
     # What is loaded by now stays: the garbage collector need not look at it again and again while clients wait.
     gc.freeze()
-    _announce(running)
+    if metrics is not None:
+        metrics.serve(running)
+    _announce(running, metrics)
     await stop.wait()
+    if metrics is not None:
+        metrics.stop_serving()
     for chore in chores:
         chore.cancel()
     server.close()
@@ -119,14 +127,34 @@ async def serve(config: BrokerConfig) -> None:
     log.info("broker stopped")
 
 
-def _announce(running: Broker) -> None:
+def _start_metrics(config: BrokerConfig, loop: asyncio.AbstractEventLoop) -> MetricsServer | None:
+    if config.metrics_port is None:
+        return None
+    from tailrace.broker.metrics.server import MetricsServer
+
+    metrics = MetricsServer(config.host, config.metrics_port, loop)
+    metrics.start()
+    return metrics
+
+
+def _announce(running: Broker, metrics: MetricsServer | None) -> None:
     config = running.config
     address = f"{config.host}:{running.port}"
     log.info("broker ready", address=address, data=str(config.data), flush=config.flush.value)
+    if metrics is not None:
+        log.info("metrics", url=f"http://{config.host}:{metrics.port}/metrics")
     if config.address_file is not None:
-        temporary = config.address_file.with_name(config.address_file.name + ".tmp")
-        temporary.write_text(address)
-        temporary.replace(config.address_file)
+        if metrics is not None:
+            metrics_file = config.address_file.with_name(config.address_file.name + ".metrics")
+            _write_at_once(metrics_file, f"{config.host}:{metrics.port}")
+        _write_at_once(config.address_file, address)
+
+
+def _write_at_once(file: Path, text: str) -> None:
+    """Nobody sees a part of the text."""
+    temporary = file.with_name(file.name + ".tmp")
+    temporary.write_text(text)
+    temporary.replace(file)
 
 
 async def _every(interval_ms: int, act: Callable[[], None]) -> None:

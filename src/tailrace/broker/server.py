@@ -12,6 +12,7 @@ import inspect
 from collections import deque
 from collections.abc import Awaitable
 from itertools import count
+from time import perf_counter
 from typing import cast
 
 import structlog
@@ -34,9 +35,11 @@ _tasks: set[asyncio.Task[None]] = set()
 class Slot:
     """The place of one reply in the order of a connection; `parts` is None until it can be sent."""
 
-    __slots__ = ("parts",)
+    __slots__ = ("api_key", "parts", "started_s")
 
-    def __init__(self) -> None:
+    def __init__(self, api_key: int) -> None:
+        self.api_key = api_key
+        self.started_s = perf_counter()
         self.parts: Parts | None = None
 
 
@@ -46,6 +49,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, broker: Broker, connections: set[Connection]) -> None:
         self._broker = broker
         self._connections = connections
+        self._counters = broker.connection_counters
         self._number = next(_connection_numbers)
         self._frames = FrameBuffer(broker.config.socket_request_max_bytes)
         self._slots: deque[Slot] = deque()
@@ -60,11 +64,13 @@ class Connection(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._host = f"/{peer[0]}" if peer else ""
         self._connections.add(self)
+        self._counters.opened += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; what its requests do goes on."""
         self._transport = None
         self._connections.discard(self)
+        self._counters.closed += 1
 
     def close(self) -> None:
         """Close the connection when what was written is sent."""
@@ -93,6 +99,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Handle each request that is complete."""
+        self._counters.received_bytes += len(data)
         try:
             for frame in self._frames.feed(data):
                 if self._transport is None or self._transport.is_closing():
@@ -109,7 +116,7 @@ class Connection(asyncio.Protocol):
             self._refuse(f"a request header of {len(frame)} bytes cannot be read: {error}")
             return
         api = APIS.get(header.api_key)
-        slot = Slot()
+        slot = Slot(header.api_key)
         if api is None or header.api_version not in api.decodes:
             self._answer_unsupported(api, header, slot)
             return
@@ -179,13 +186,18 @@ class Connection(asyncio.Protocol):
         """Send the replies at the head of the queue that are ready."""
         out: Parts = []
         while self._slots and self._slots[0].parts is not None:
-            out += self._slots.popleft().parts or ()
+            slot = self._slots.popleft()
+            out += slot.parts or ()
+            self._counters.request_seconds[slot.api_key].observe(perf_counter() - slot.started_s)
         if out and self._transport is not None:
-            self._transport.write(b"".join(out))
+            sent = b"".join(out)
+            self._transport.write(sent)
+            self._counters.sent_bytes += len(sent)
         if not self._is_reading:
             self._balance()
 
     def _refuse(self, reason: str) -> None:
+        self._counters.refused += 1
         log.warning("closed a connection", client=self._host, reason=reason)
         if self._transport is not None:
             self._transport.abort()

@@ -97,9 +97,9 @@ def sync_or_fail(file):
         raise OSError(5, "Input/output error")
     sync(file)
 
-def announce_and_break(running):
+def announce_and_break(*arguments):
     global is_ready
-    announce(running)
+    announce(*arguments)
     is_ready = True
 
 disk.File.sync = sync_or_fail
