@@ -17,6 +17,7 @@ class BrokerProcess(ServerProcess):
 
     name: ClassVar[str] = "The embedded broker"
     start_timeout_s: ClassVar[float] = 20
+    ask_every_s: ClassVar[float] = 0.005
 
     def __init__(
         self,
