@@ -9,16 +9,6 @@ from tailrace.broker.config import BrokerConfig, Flush
 from tailrace.lean import NOT_NEEDED, lean
 from tailrace.logs import LogFormat, LogLevel
 
-EPILOG = """
-Examples:
-
-  tailrace broker --data /var/lib/tailrace --port 9092
-
-  tailrace broker --config server.properties --override log.retention.check.interval.ms=1000
-
-  tailrace broker --port 0 --address-file /tmp/address --metrics-port 0
-"""
-
 
 def broker(
     config: Annotated[
@@ -85,6 +75,14 @@ def broker(
 
     What the command line says wins over the file given with --config. The file has the names of Kafka's
     server.properties, one `name=value` a line.
+
+    Examples:
+
+      tailrace broker --data /var/lib/tailrace --port 9092
+
+      tailrace broker --config server.properties --override num.partitions=3
+
+      tailrace broker --port 0 --address-file address --metrics-port 0
     """
     given = {
         "data": data,

@@ -15,7 +15,7 @@ from tailrace.commands.reset import Bounds, Target, new_offset
 groups = typer.Typer(
     help="List, describe and delete consumer groups, and move their offsets.",
     no_args_is_help=True,
-    epilog="Example: tailrace groups reset-offsets billing --topic orders --to-timestamp 2026-11-23T09:00Z --execute",
+    epilog="Example: tailrace groups describe billing",
 )
 
 Group = Annotated[str, typer.Argument(metavar="GROUP", help="Id of the group.")]
@@ -177,6 +177,8 @@ def reset_offsets(
     """Move the offsets of a group without members; only shows what it would do unless --execute is given.
 
     An offset outside of the partition becomes its first or its last one.
+
+    Example: tailrace groups reset-offsets billing --topic orders --to-timestamp 2026-11-23T09:00Z --execute
     """
     target = Target.only(
         to_earliest=to_earliest,

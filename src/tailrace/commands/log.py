@@ -12,7 +12,6 @@ from tailrace.commands.output import AsJson, escape, json_line, json_of, print_j
 log = typer.Typer(
     help="Verify and show what a broker has on disk. Nothing is written, so a broker may run meanwhile.",
     no_args_is_help=True,
-    epilog="Example: tailrace log dump data/broker/topics/orders --records --json",
 )
 
 
@@ -25,6 +24,8 @@ def verify(
     """Check a data directory: checkpoint, journal, batches, offsets, leader epochs and indexes.
 
     Exit code 1 says that something is wrong; what, and where, stands in the lines before.
+
+    Example: tailrace log verify data/broker
     """
     from dataclasses import asdict
 
@@ -65,6 +66,8 @@ def dump(
     """Show batches, frames, events and checkpoints as they are on disk.
 
     Exit code 1 says that a file could not be read to its end, which is normal for the tail of a log that a crash left.
+
+    Example: tailrace log dump data/broker/topics/orders --records --json
     """
     from tailrace.broker.offline.dump import dump as read
 

@@ -61,7 +61,7 @@ def produce(
 
     Examples:
 
-      printf 'ada:deposit\\\\nbob:withdraw\\\\n' | tailrace produce requests --key-separator :
+      echo ada:deposit | tailrace produce requests --key-separator :
 
       tailrace consume orders --until-end --json | tailrace produce copy --json
     """

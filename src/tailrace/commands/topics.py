@@ -14,7 +14,7 @@ from tailrace.commands.output import AsJson, print_json, print_table, say
 topics = typer.Typer(
     help="List, describe, create, delete and change topics.",
     no_args_is_help=True,
-    epilog="Example: tailrace topics create orders --partitions 6 --config retention.ms=86400000",
+    epilog="Example: tailrace topics list --json",
 )
 
 Name = Annotated[str, typer.Argument(metavar="TOPIC", help="Name of the topic.")]
@@ -117,7 +117,10 @@ def create(
     servers: Servers = LOCAL,
     command_config: CommandConfig = None,
 ) -> None:
-    """Create topics."""
+    """Create topics.
+
+    Example: tailrace topics create orders --partitions 6 --config retention.ms=86400000
+    """
     from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
     settings = dict(map(_name_and_value, configs or ()))
@@ -153,7 +156,10 @@ def configure(
     servers: Servers = LOCAL,
     command_config: CommandConfig = None,
 ) -> None:
-    """Set configurations of a topic; those that are not named stay as they are."""
+    """Set configurations of a topic; those that are not named stay as they are.
+
+    Example: tailrace topics configure orders --config cleanup.policy=compact --reset retention.ms
+    """
     from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource  # type: ignore[attr-defined]
 
     entries = [
@@ -177,7 +183,10 @@ def add_partitions(
     servers: Servers = LOCAL,
     command_config: CommandConfig = None,
 ) -> None:
-    """Give a topic more partitions; keys may go to other partitions than before."""
+    """Give a topic more partitions; keys may go to other partitions than before.
+
+    Example: tailrace topics add-partitions orders --total 12
+    """
     from confluent_kafka.admin import NewPartitions  # type: ignore[attr-defined]
 
     admin = Cluster(servers, command_config).admin()
