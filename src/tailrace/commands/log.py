@@ -70,9 +70,13 @@ def dump(
     Example: tailrace log dump data/broker/topics/orders --records --json
     """
     from tailrace.broker.offline.dump import dump as read
+    from tailrace.broker.offline.owner import owner_of
 
     if not path.exists():
         raise CommandFailed(f"there is no {path}")
+    owner = next(filter(None, map(owner_of, [path, *path.absolute().parents])), None)
+    if owner is not None:
+        sys.stderr.write(f"a broker runs there, process {owner}; it goes on writing\n")
     is_readable, file = True, None
     for row in read(path, with_records=records):
         is_readable = is_readable and row["kind"] != "unreadable"

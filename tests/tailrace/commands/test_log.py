@@ -52,6 +52,9 @@ def test_a_running_broker_is_named(tmp_path: Path) -> None:
         done = run("verify", tmp_path)
         assert done.exit_code == 0
         assert f"a broker runs there, process {broker.pid}" in done.stdout
+        done = run("dump", tmp_path / "checkpoint")
+        assert done.exit_code == 0
+        assert done.stderr == f"a broker runs there, process {broker.pid}; it goes on writing\n"
 
 
 def test_records_are_shown_safely(data: Path) -> None:
