@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -79,7 +80,7 @@ def consume(
             else:
                 reading.subscribe(topic)
             line_of = _json_line if as_json else lambda record: record_line(record, fields).encode()
-            _print(reading, line_of, max_messages, reader.store_offsets if group else lambda message: None)
+            _print(reading, line_of, max_messages, partial(_store, reader) if group else lambda record: None)
     finally:
         reader.close()
 
@@ -104,11 +105,22 @@ def _settings(group: str | None, isolation: Isolation, start: Start) -> dict[str
     return settings
 
 
+def _store(reader: Any, record: Any) -> None:
+    """Let the group's offset be behind the record, unless its partition has gone to another member meanwhile."""
+    from confluent_kafka import KafkaError, KafkaException
+
+    try:
+        reader.store_offsets(message=record)
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError._STATE:
+            raise
+
+
 def _json_line(record: Any) -> bytes:
     return json_line(record_object(record))
 
 
-def _print(reading: Reading, line_of: Callable[[Any], bytes], most: int | None, done: Callable[..., object]) -> None:
+def _print(reading: Reading, line_of: Callable[[Any], bytes], most: int | None, done: Callable[[Any], object]) -> None:
     """Print records until the reading ends or `most` are shown, and say of each that it is done."""
     left = most
     for records in reading.records():
@@ -116,7 +128,7 @@ def _print(reading: Reading, line_of: Callable[[Any], bytes], most: int | None, 
         sys.stdout.buffer.write(b"".join(line_of(record) + b"\n" for record in shown))
         sys.stdout.buffer.flush()
         for record in shown:
-            done(message=record)
+            done(record)
         if left is not None:
             left -= len(shown)
             if not left:
