@@ -8,9 +8,10 @@ from threading import Event
 
 @contextmanager
 def noticed_interrupts() -> Iterator[Event]:
-    """Let SIGINT and SIGTERM meanwhile set the event; a second one does what it did before."""
+    """Let SIGINT and SIGTERM meanwhile set the event, unless they are ignored; a second one does what it did before."""
     noticed = Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: handler for number, handler in handlers.items() if handler is not signal.SIG_IGN}
 
     def restore() -> None:
         for number, handler in before.items():

@@ -1,6 +1,9 @@
 """The command line inside the test, talking to both engines."""
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -13,6 +16,18 @@ from tailrace.cli import app
 class Engine(Protocol):
     @property
     def bootstrap_servers(self) -> str: ...
+
+
+def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
+    """`tailrace` in a process of its own, which Ctrl-C reaches also where the tests run in the background."""
+    command = [sys.executable, "-c", "from tailrace.cli import main; main()", *arguments]
+    return subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        **options,
+    )
 
 
 class Done(NamedTuple):

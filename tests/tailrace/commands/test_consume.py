@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 
 import pytest
@@ -10,9 +9,7 @@ from confluent_kafka import Producer
 
 from tailrace.commands.output import escape, json_of, text_of
 
-from .conftest import Tailrace
-
-COMMAND = [sys.executable, "-c", "from tailrace.cli import main; main()"]
+from .conftest import Tailrace, start
 
 
 @pytest.fixture
@@ -94,7 +91,7 @@ def test_only_committed_records_are_shown_unless_told(
 
 def test_it_follows_until_ctrl_c(tailrace: Tailrace, filled: str) -> None:
     options = ["consume", filled, "-b", tailrace.bootstrap_servers, "--offset", "10", "--partition", "0"]
-    process = subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = start(*options, stdout=subprocess.PIPE)
     tailrace("produce", filled, "--partition", "0", given="new\n")
     assert process.stdout
     assert process.stdout.readline() == "new\n"
@@ -105,7 +102,7 @@ def test_it_follows_until_ctrl_c(tailrace: Tailrace, filled: str) -> None:
 
 def test_who_reads_its_output_may_have_enough(tailrace: Tailrace, filled: str) -> None:
     options = ["consume", filled, "-b", tailrace.bootstrap_servers, "--from-beginning", "--partition", "0"]
-    process = subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = start(*options, stdout=subprocess.PIPE)
     assert process.stdout
     process.stdout.readline()
     process.stdout.close()

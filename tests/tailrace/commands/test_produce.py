@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 
 import pytest
 
@@ -10,9 +9,7 @@ from tailrace.commands.failure import CommandFailed
 from tailrace.commands.lines import NewRecord, parse_json, parse_text
 from tailrace.testing.broker import BrokerProcess
 
-from .conftest import Tailrace
-
-COMMAND = [sys.executable, "-c", "from tailrace.cli import main; main()"]
+from .conftest import Tailrace, start
 
 
 def everything(tailrace: Tailrace, topic: str) -> list[tuple[object, object, object]]:
@@ -78,7 +75,7 @@ def test_records_that_no_broker_took_are_counted(unique: object) -> None:
     with BrokerProcess() as broker:
         Tailrace(broker.bootstrap_servers)("topics", "create", "topic")
         options = ["produce", "topic", "-b", broker.bootstrap_servers, "--timeout", "1"]
-        process = subprocess.Popen([*COMMAND, *options], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = start(*options, stdin=subprocess.PIPE)
         assert process.stdin
         process.stdin.write("first\n")
         process.stdin.flush()
@@ -96,7 +93,7 @@ def test_ctrl_c_sends_what_was_read_and_ends() -> None:
         tailrace = Tailrace(broker.bootstrap_servers)
         tailrace("topics", "create", "topic")
         options = ["produce", "topic", "-b", broker.bootstrap_servers]
-        process = subprocess.Popen([*COMMAND, *options], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        process = start(*options, stdin=subprocess.PIPE)
         assert process.stdin
         process.stdin.write("first\n")
         process.stdin.flush()
