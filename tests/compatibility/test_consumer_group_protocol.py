@@ -15,10 +15,8 @@ from uuid import UUID, uuid4
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 from kio.schema.errors import ErrorCode
-from kio.serial import entity_reader
 
-from tailrace.wire.encoding import Parts, struct_encoder
-from tailrace.wire.messages import message_class
+from tests.tailrace.broker.requests import decode_response, encode_request, framed
 
 from .conftest import GIVE_UP_S, Clients, Engine
 
@@ -45,17 +43,10 @@ class Peer:
         self._stream = self._socket.makefile("rb")
 
     def ask(self, api_key: int, version: int, **request: Any) -> Any:
-        body: Parts = []
-        struct_encoder(message_class(NAMES[api_key], version, "request"))(request, body)
-        schema = message_class(NAMES[api_key], version, "request")
-        is_flexible = schema.__header_schema__.__version__ >= 2
-        header = struct.pack(">hhihs", api_key, version, 1, 1, b"c") + (b"\0" if is_flexible else b"")
-        content = header + b"".join(body)
-        self._socket.sendall(struct.pack(">i", len(content)) + content)
+        name = NAMES[api_key]
+        self._socket.sendall(framed(encode_request(name, api_key, version, 1, request)))
         [size] = struct.unpack(">i", self._stream.read(4))
-        response = message_class(NAMES[api_key], version, "response")
-        start = 5 if response.__header_schema__.__version__ >= 1 else 4
-        return entity_reader(response)(memoryview(self._stream.read(size)), start)[0]
+        return decode_response(name, version, self._stream.read(size))
 
     def close(self) -> None:
         self._stream.close()
