@@ -1,11 +1,11 @@
-"""AlterConfigs (API key 33), versions 0-2: replaces all of a topic's configurations."""
+"""AlterConfigs (API key 33), versions 0-2: replaces all configurations of a topic or a group."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from tailrace.broker.call import Call, Response
-from tailrace.broker.handlers.incremental_alter_configs import alter_topic
+from tailrace.broker.handlers.incremental_alter_configs import alter
 
 if TYPE_CHECKING:
     from kio.schema.alter_configs.v2.request import AlterConfigsRequest
@@ -19,6 +19,6 @@ def handle(request: AlterConfigsRequest, call: Call) -> Response:
 
     return {
         "responses": [
-            alter_topic(resource, call, replace, validate_only=request.validate_only) for resource in request.resources
+            alter(resource, call, replace, validate_only=request.validate_only) for resource in request.resources
         ]
     }
