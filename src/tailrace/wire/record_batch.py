@@ -156,10 +156,21 @@ def is_intact(data: bytes | memoryview, position: int) -> bool:
     return bool(crc32c(memoryview(data)[position + CRC_START : end]) == header.crc)
 
 
+def relocated(
+    batch: bytes | memoryview, base_offset: int, leader_epoch: int
+) -> tuple[BatchHeader, tuple[bytes, memoryview]]:
+    """The batch at another offset and leader epoch: its header, and two parts of which the second is not copied.
+
+    The CRC does not cover what changes.
+    """
+    header = parse_header(batch)._replace(base_offset=base_offset, leader_epoch=leader_epoch)
+    leading = LEADING.pack(base_offset, header.batch_length, leader_epoch)
+    return header, (leading, memoryview(batch)[LEADING.size :])
+
+
 def relocate(batch: bytes, base_offset: int, leader_epoch: int) -> bytes:
-    """The batch at another offset and leader epoch; the CRC does not cover them."""
-    length = OFFSET_AND_LENGTH.unpack_from(batch)[1]
-    return b"".join((LEADING.pack(base_offset, length, leader_epoch), memoryview(batch)[LEADING.size :]))
+    """The batch at another offset and leader epoch, in one piece."""
+    return b"".join(relocated(batch, base_offset, leader_epoch)[1])
 
 
 def with_append_time(batch: bytes, timestamp: int) -> bytes:
