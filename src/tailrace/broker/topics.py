@@ -101,6 +101,13 @@ class Topics:
         """The topic with that id."""
         return self._by_id.get(topic_id)
 
+    def colliding_name(self, name: str) -> str | None:
+        """Another topic whose name differs in dots and underscores only, which Kafka does not allow."""
+        if "." not in name and "_" not in name:
+            return None
+        alike = name.replace(".", "_")
+        return next((other for other in self._by_name if other != name and other.replace(".", "_") == alike), None)
+
     def partition(self, name: str, index: int) -> PartitionLog | None:
         """The log of a partition, None when there is no such topic or partition."""
         topic = self._by_name.get(name)

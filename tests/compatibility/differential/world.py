@@ -46,6 +46,7 @@ class World:
         self.idle = self.init_producer("idle")
         self.committed = self.init_producer("committed")
         self.add_partition(self.committed, self.plain, 0)
+        self.produce(self.plain, batch(b"3", producer=self.committed), producer=self.committed)
         self.end(self.committed, committed=True)
         self.fenced = self.init_producer("fenced")
         self.init_producer("fenced")
@@ -76,7 +77,7 @@ class World:
             self.settled("find_coordinator", 3, {"key": self.name("any"), "key_type": key_type})
 
     def create_topics(self) -> None:
-        self.create_topic(self.plain, 2)
+        self.create_topic(self.plain, 2, retention_ms="-1")
         self.create_topic(self.compacted, 1, cleanup_policy="compact")
         self.create_topic(self.strict, 1, max_message_bytes="500", retention_ms="1000000000")
         self.create_topic(self.untouched)
@@ -120,7 +121,7 @@ class World:
 
     # -- producing and transactions ------------------------------------------------------------------------------
 
-    def init_producer(self, name: str, producer: Producer | None = None, timeout_ms: int = 60_000) -> Producer:
+    def init_producer(self, name: str, producer: Producer | None = None, timeout_ms: int = 900_000) -> Producer:
         """Initialize a transactional id; `producer` is what it was before."""
         known = {"producer_id": producer.producer_id, "producer_epoch": producer.producer_epoch} if producer else {}
         wanted = {"transactional_id": self.name(name), "transaction_timeout": timeout_ms} | known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
@@ -17,12 +18,21 @@ if TYPE_CHECKING:
 def handle(request: DeleteTopicsRequest, call: Call) -> Response:
     """Delete topics with their records and the offsets that groups committed for them."""
     if call.api_version >= 6:
-        return {"responses": [_delete(wanted.name, wanted.topic_id, call) for wanted in request.topics]}
-    older: Any = request
-    return {"responses": [_delete(name, None, call) for name in older.topic_names]}
+        wanted: list[tuple[str | None, Any]] = [(topic.name, topic.topic_id) for topic in request.topics]
+    else:
+        older: Any = request
+        wanted = [(name, None) for name in older.topic_names]
+    return {
+        "responses": [
+            _delete(name, topic_id, call) if count == 1 else _refused(name, topic_id, ErrorCode.invalid_request)
+            for (name, topic_id), count in Counter(wanted).items()
+        ]
+    }
 
 
 def _delete(name: str | None, topic_id: Any, call: Call) -> Response:
+    if (name is None) == (topic_id is None):
+        return _refused(name, topic_id, ErrorCode.invalid_request)
     topics = call.broker.state.topics
     topic: Topic | None
     if name is None:
@@ -32,7 +42,11 @@ def _delete(name: str | None, topic_id: Any, call: Call) -> Response:
         topic = topics.by_name(name)
         missing = ErrorCode.unknown_topic_or_partition
     if topic is None:
-        return {"name": name, "topic_id": topic_id, "error_code": missing}
+        return _refused(name, topic_id, missing)
     call.broker.record(events=[TopicDeleted(topic.id)])
     call.broker.delete_files(topic)
     return {"name": topic.name, "topic_id": topic.uuid}
+
+
+def _refused(name: str | None, topic_id: Any, error: ErrorCode) -> Response:
+    return {"name": name, "topic_id": topic_id, "error_code": error}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
@@ -9,7 +10,6 @@ from kio.schema.errors import ErrorCode
 from tailrace.broker.call import Call, Response
 from tailrace.broker.config import BrokerConfig
 from tailrace.broker.topic_configs import DEFINITIONS, ConfigType
-from tailrace.broker.topics import Topic
 
 if TYPE_CHECKING:
     from kio.schema.describe_configs.v4.request import DescribeConfigsRequest
@@ -29,7 +29,7 @@ def _describe(resource: Any, call: Call) -> Response:
         topic = call.broker.state.topics.by_name(resource.resource_name)
         if topic is None:
             return named | {"error_code": ErrorCode.unknown_topic_or_partition}
-        configs = describe_topic_configs(topic)
+        configs = describe_topic_configs(topic.configs)
     elif resource.resource_type == BROKER:
         if resource.resource_name not in ("", str(call.broker.config.node_id)):
             message = f"broker {resource.resource_name!r}, expected {call.broker.config.node_id}"
@@ -44,17 +44,18 @@ def _describe(resource: Any, call: Call) -> Response:
     return named | {"configs": configs}
 
 
-def describe_topic_configs(topic: Topic) -> list[Response]:
-    """All configurations of a topic, as DescribeConfigs and CreateTopics tell them."""
+def describe_topic_configs(topic_configs: Mapping[str, str]) -> list[Response]:
+    """All configurations of a topic that has these, as DescribeConfigs and CreateTopics tell them."""
     configs: list[Response] = []
     for name, definition in DEFINITIONS.items():
         default = {"name": name, "value": definition.default, "source": DEFAULT}
-        is_set = name in topic.configs
-        present = {"name": name, "value": topic.config(name), "source": SET_ON_TOPIC}
+        is_set = name in topic_configs
+        value = topic_configs.get(name, definition.default)
+        present = {"name": name, "value": value, "source": SET_ON_TOPIC}
         configs.append(
             {
                 "name": name,
-                "value": topic.config(name),
+                "value": value,
                 "config_source": SET_ON_TOPIC if is_set else DEFAULT,
                 "is_default": not is_set,
                 "config_type": definition.config_type,

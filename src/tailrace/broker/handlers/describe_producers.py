@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.topics import is_legal_name
 
 if TYPE_CHECKING:
     from kio.schema.describe_producers.v0.request import DescribeProducersRequest
@@ -28,7 +29,9 @@ def handle(request: DescribeProducersRequest, call: Call) -> Response:
 def _describe(name: str, index: int, call: Call) -> Response:
     log = call.broker.state.topics.partition(name, index)
     if log is None:
-        return {"partition_index": index, "error_code": ErrorCode.unknown_topic_or_partition}
+        is_legal = is_legal_name(name)
+        missing = ErrorCode.unknown_topic_or_partition if is_legal else ErrorCode.invalid_topic_exception
+        return {"partition_index": index, "error_code": missing}
     return {
         "partition_index": index,
         "active_producers": [

@@ -25,6 +25,8 @@ def handle(request: InitProducerIdRequest, call: Call) -> Response:
         identity: ProducerIdentity | ErrorCode = coordinator.allocate_producer_id()
     else:
         claimed = ProducerIdentity(getattr(request, "producer_id", -1), getattr(request, "producer_epoch", -1))
+        if (claimed.producer_id < 0) != (claimed.producer_epoch < 0):
+            return {"error_code": ErrorCode.invalid_request, "producer_id": -1, "producer_epoch": -1}
         timeout_ms = request.transaction_timeout // MILLISECOND
         identity = coordinator.initialize(request.transactional_id, timeout_ms, claimed)
     if isinstance(identity, ErrorCode):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kio.schema.errors import ErrorCode
+
 from tailrace.broker.call import Call, Response
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ def handle(request: LeaveGroupRequest, call: Call) -> Response:
     if call.api_version < 3:
         older: Any = request
         return {"error_code": leave(older.group_id, older.member_id, None)}
+    if not request.group_id:
+        return {"error_code": ErrorCode.invalid_group_id}
     return {
         "members": [
             {

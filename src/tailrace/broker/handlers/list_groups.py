@@ -26,7 +26,7 @@ def handle(request: ListGroupsRequest, call: Call) -> Response:
 
 
 def _all_groups(call: Call) -> dict[str, tuple[str, GroupState]]:
-    with_offsets = dict.fromkeys(call.broker.state.offsets.committed, ("consumer", GroupState.EMPTY))
+    with_offsets = dict.fromkeys(call.broker.state.offsets.committed, ("", GroupState.EMPTY))
     with_members = {
         group.group_id: (group.protocol_type or "", group.state) for group in call.broker.groups.groups.values()
     }

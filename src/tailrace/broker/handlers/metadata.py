@@ -24,7 +24,8 @@ def handle(request: MetadataRequest, call: Call) -> Response:
         topics = [_describe(topic, call) for topic in broker.state.topics]
     else:
         may_create = getattr(request, "allow_auto_topic_creation", True)
-        topics = [_describe_wanted(wanted, call, may_create=may_create) for wanted in request.topics]
+        unique = {(wanted.name, getattr(wanted, "topic_id", None)): wanted for wanted in request.topics}
+        topics = [_describe_wanted(wanted, call, may_create=may_create) for wanted in unique.values()]
     return {
         "brokers": [{"node_id": broker.config.node_id, "host": broker.advertised_host, "port": broker.port}],
         "cluster_id": broker.state.cluster_id,

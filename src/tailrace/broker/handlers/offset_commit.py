@@ -12,20 +12,22 @@ from tailrace.broker.events import OffsetRow, OffsetsCommitted
 if TYPE_CHECKING:
     from kio.schema.offset_commit.v9.request import OffsetCommitRequest
 
+GROUP_NOT_FOUND_SINCE = 9
+
 
 def handle(request: OffsetCommitRequest, call: Call) -> Response:
     """Commit offsets of a group."""
     broker = call.broker
     generation_id = getattr(request, "generation_id_or_member_epoch", -1)
-    error = ErrorCode.invalid_group_id
-    if request.group_id:
-        error = broker.groups.check_commit(
-            request.group_id,
-            generation_id,
-            request.member_id,
-            getattr(request, "group_instance_id", None),
-            transactional=False,
-        )
+    error = broker.groups.check_commit(
+        request.group_id,
+        generation_id,
+        request.member_id,
+        getattr(request, "group_instance_id", None),
+        transactional=False,
+    )
+    if error is ErrorCode.group_id_not_found and call.api_version < GROUP_NOT_FOUND_SINCE:
+        error = ErrorCode.illegal_generation
     rows, errors = accept_rows(request, call, error)
     if rows:
         broker.record(events=[OffsetsCommitted(request.group_id, rows)])

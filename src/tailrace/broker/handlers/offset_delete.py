@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 def handle(request: OffsetDeleteRequest, call: Call) -> Response:
     """Forget offsets of partitions whose topics no member consumes."""
     broker = call.broker
+    if not request.group_id:
+        return {"error_code": ErrorCode.invalid_group_id}
     group = broker.groups.groups.get(request.group_id)
     if group is None and request.group_id not in broker.state.offsets.committed:
         return {"error_code": ErrorCode.group_id_not_found}

@@ -81,7 +81,6 @@ CONFIGS = [
                     )
                 },
                 "nothing": {"resources": []},
-                "named twice": {"resources": [resource(TOPIC, STRICT, configs=[])] * 2, "validate_only": True},
             },
         )
     ),
@@ -108,6 +107,7 @@ CONFIGS = [
                     ("retention.ms", -1, "1"),
                 )
             },
+            "named twice": {"resources": [resource(TOPIC, STRICT, configs=[])] * 2, "validate_only": True},
             "a config twice": alter(TOPIC, STRICT, ("retention.ms", SET, "1"), ("retention.ms", SET, "2")),
             "set and delete": alter(TOPIC, STRICT, ("retention.ms", SET, "1"), ("retention.ms", DELETE, None)),
             "one good, one bad": alter(TOPIC, STRICT, ("retention.ms", SET, "1"), ("segment.ms", SET, "0")),

@@ -27,7 +27,6 @@ RECORDS = [
             "bad name": since(3, produce(".", batch(b"v"))),
             "unknown partition": since(3, produce(PLAIN, batch(b"v"), partition=9)),
             "acks 2": since(3, produce(PLAIN, batch(b"v"), acks=2)),
-            "null records": since(3, produce(STRICT, None)),
             "no bytes": since(3, produce(STRICT, b"")),
             "too few bytes": since(3, produce(STRICT, batch(b"v")[:20])),
             "cut off": since(3, produce(STRICT, batch(b"v")[:-1])),

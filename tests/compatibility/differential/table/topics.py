@@ -102,9 +102,9 @@ TOPICS = [
             "unknown and bad": delete_topics(MISSING, ".", ""),
             "unknown twice": delete_topics(MISSING, MISSING),
             "nothing": delete_topics(),
-            "unknown id": since(6, {"topics": [{"name": None, "topic_id": SOME_ID}], "timeout": 9}),
-            "neither name nor id": since(6, {"topics": [{"name": None}], "timeout": 9}),
-            "name and id": since(6, {"topics": [{"name": PLAIN, "topic_id": SOME_ID}], "timeout": 9}),
+            "unknown id": since(6, {"topics": [{"name": None, "topic_id": SOME_ID}], "timeout": 5000}),
+            "neither name nor id": since(6, {"topics": [{"name": None}], "timeout": 5000}),
+            "name and id": since(6, {"topics": [{"name": PLAIN, "topic_id": SOME_ID}], "timeout": 5000}),
         },
     ),
     *rows(
@@ -121,7 +121,7 @@ TOPICS = [
             "unknown broker": grow(GROWING, 3, [[7]]),
             "twice a broker": grow(GROWING, 3, [[1, 1]]),
             "nobody": grow(GROWING, 3, [[]]),
-            "named twice": {"topics": grow(GROWING, 3)["topics"] * 2, "timeout": 9},
+            "named twice": {"topics": grow(GROWING, 3)["topics"] * 2, "timeout": 5000},
         },
     ),
     *rows(
@@ -138,7 +138,7 @@ TOPICS = [
     *rows(
         "metadata",
         {
-            "unknown": since(1, metadata(MISSING)),
+            "unknown": since(4, metadata(MISSING)),
             "bad names": since(1, metadata("bad name", ".", "", "x" * 250)),
             "bad names, may create": since(1, metadata("bad name", ".", "", may_create=True)),
             "known": since(1, metadata(PLAIN, COMPACTED)),
@@ -156,16 +156,16 @@ TOPICS = [
     *rows(
         "elect_leaders",
         {
-            "known": {"topic_partitions": [{"topic": PLAIN, "partitions": [0]}], "timeout": 9},
+            "known": {"topic_partitions": [{"topic": PLAIN, "partitions": [0]}], "timeout": 5000},
             "unclean": since(
-                1, {"election_type": 1, "topic_partitions": [{"topic": PLAIN, "partitions": [0]}], "timeout": 9}
+                1, {"election_type": 1, "topic_partitions": [{"topic": PLAIN, "partitions": [0]}], "timeout": 5000}
             ),
             "unknown type": since(
-                1, {"election_type": 5, "topic_partitions": [{"topic": PLAIN, "partitions": [0]}], "timeout": 9}
+                1, {"election_type": 5, "topic_partitions": [{"topic": PLAIN, "partitions": [0]}], "timeout": 5000}
             ),
-            "unknown topic": {"topic_partitions": [{"topic": "missing", "partitions": [0]}], "timeout": 9},
-            "unknown partition": {"topic_partitions": [{"topic": PLAIN, "partitions": [9]}], "timeout": 9},
-            "bad name": {"topic_partitions": [{"topic": ".", "partitions": [0]}], "timeout": 9},
+            "unknown topic": {"topic_partitions": [{"topic": "missing", "partitions": [0]}], "timeout": 5000},
+            "unknown partition": {"topic_partitions": [{"topic": PLAIN, "partitions": [9]}], "timeout": 5000},
+            "bad name": {"topic_partitions": [{"topic": ".", "partitions": [0]}], "timeout": 5000},
         },
     ),
 ]

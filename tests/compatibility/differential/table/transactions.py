@@ -114,8 +114,6 @@ TRANSACTIONS = [
         {
             "unknown": {"transactional_ids": ["missing"]},
             "no id": {"transactional_ids": [""]},
-            "idle": {"transactional_ids": [IDLE.transactional_id]},
-            "committed": {"transactional_ids": [COMMITTED.transactional_id]},
             "ongoing": {"transactional_ids": [ONGOING.transactional_id]},
         },
     ),
