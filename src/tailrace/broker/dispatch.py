@@ -12,6 +12,7 @@ from tailrace.broker.handlers import (
     add_offsets_to_txn,
     add_partitions_to_txn,
     alter_configs,
+    alter_partition_reassignments,
     api_versions,
     create_partitions,
     create_topics,
@@ -23,6 +24,7 @@ from tailrace.broker.handlers import (
     describe_groups,
     describe_log_dirs,
     describe_producers,
+    describe_topic_partitions,
     describe_transactions,
     elect_leaders,
     end_txn,
@@ -35,6 +37,7 @@ from tailrace.broker.handlers import (
     leave_group,
     list_groups,
     list_offsets,
+    list_partition_reassignments,
     list_transactions,
     metadata,
     offset_commit,
@@ -99,11 +102,14 @@ TABLE = (
     _api(42, 0, 2, delete_groups),
     _api(43, 0, 2, elect_leaders),
     _api(44, 0, 1, incremental_alter_configs),
+    _api(45, 0, 0, alter_partition_reassignments),
+    _api(46, 0, 0, list_partition_reassignments),
     _api(47, 0, 0, offset_delete),
     _api(60, 0, 1, describe_cluster),
     _api(61, 0, 0, describe_producers),
     _api(65, 0, 0, describe_transactions),
     _api(66, 0, 1, list_transactions),
+    _api(75, 0, 0, describe_topic_partitions),
 )
 
 APIS: Mapping[int, Api] = {api.key: api for api in TABLE}

@@ -1,0 +1,70 @@
+"""DescribeTopicPartitions (API key 75), version 0 (KIP-966): Metadata's topics, page by page.
+
+Topics come in the order of their names. A response ends after a number of partitions, and its cursor names the topic
+and partition to go on with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from kio.schema.errors import ErrorCode
+
+from tailrace.broker.call import Call, Response
+from tailrace.broker.topics import Topic, is_legal_name
+
+if TYPE_CHECKING:
+    from kio.schema.describe_topic_partitions.v0.request import DescribeTopicPartitionsRequest
+
+PARTITIONS_MAX = 2000  # Kafka's max.request.partition.size.limit
+
+
+def handle(request: DescribeTopicPartitionsRequest, call: Call) -> Response:
+    """Describe the topics that are named, or all, from the cursor on."""
+    named = {topic.name for topic in request.topics}
+    cursor = request.cursor
+    if cursor is not None and (cursor.partition_index < 0 or (named and cursor.topic_name not in named)):
+        return {"topics": [{"error_code": ErrorCode.invalid_request, "name": topic.name} for topic in request.topics]}
+    start_name, start_index = (cursor.topic_name, cursor.partition_index) if cursor else ("", 0)
+    left = max(min(request.response_partition_limit, PARTITIONS_MAX), 1)
+    topics = call.broker.state.topics
+    described: list[Response] = []
+    for name in sorted(name for name in named or {topic.name for topic in topics} if name >= start_name):
+        start = start_index if name == start_name else 0
+        if left == 0:
+            return {"topics": described, "next_cursor": {"topic_name": name, "partition_index": start}}
+        topic = topics.by_name(name)
+        if topic is None:
+            described.append(_missing(name))
+            continue
+        end = min(start + left, len(topic.partitions))
+        described.append(_describe(topic, range(start, end), call))
+        if end < len(topic.partitions):
+            return {"topics": described, "next_cursor": {"topic_name": name, "partition_index": end}}
+        left -= max(end - start, 0)
+    return {"topics": described}
+
+
+def _missing(name: str) -> Response:
+    error = ErrorCode.unknown_topic_or_partition if is_legal_name(name) else ErrorCode.invalid_topic_exception
+    return {"error_code": error, "name": name}
+
+
+def _describe(topic: Topic, indexes: range, call: Call) -> dict[str, Any]:
+    node = call.broker.config.node_id
+    return {
+        "name": topic.name,
+        "topic_id": topic.uuid,
+        "partitions": [
+            {
+                "partition_index": index,
+                "leader_id": node,
+                "leader_epoch": call.broker.state.leader_epoch,
+                "replica_nodes": (node,),
+                "isr_nodes": (node,),
+                "eligible_leader_replicas": (),
+                "last_known_elr": (),
+            }
+            for index in indexes
+        ],
+    }
