@@ -95,7 +95,7 @@ DEFINITIONS: Mapping[str, Definition] = {
     "local.retention.ms": _long(-2, -2),
     "max.compaction.lag.ms": _long(LONG_MAX, 1),
     "max.message.bytes": _int(1_048_588),
-    "message.timestamp.after.max.ms": _long(LONG_MAX),
+    "message.timestamp.after.max.ms": _long(3_600_000),
     "message.timestamp.before.max.ms": _long(LONG_MAX),
     "message.timestamp.type": _text("CreateTime", _one_of("CreateTime", "LogAppendTime")),
     "min.cleanable.dirty.ratio": Definition("0.5", ConfigType.DOUBLE, _ratio),

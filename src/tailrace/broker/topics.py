@@ -46,6 +46,8 @@ class Topic:
         self.min_compaction_lag_ms = int(self.config("min.compaction.lag.ms"))
         self.max_compaction_lag_ms = int(self.config("max.compaction.lag.ms"))
         self.delete_retention_ms = int(self.config("delete.retention.ms"))
+        self.timestamp_before_max_ms = int(self.config("message.timestamp.before.max.ms"))
+        self.timestamp_after_max_ms = int(self.config("message.timestamp.after.max.ms"))
         self.uses_append_time = self.config("message.timestamp.type") == "LogAppendTime"
         for partition in self.partitions:
             self._configure_partition(partition)

@@ -10,69 +10,55 @@ from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
+from tailrace.broker.admission import Refused, examine, timestamped
 from tailrace.broker.append import Append
-from tailrace.broker.call import Call, Reply, Response
+from tailrace.broker.call import Call, CloseConnection, Reply, Response
 from tailrace.broker.log.producers import Duplicate
 from tailrace.broker.topics import Topic
 from tailrace.broker.transactions.coordinator import ProducerIdentity
-from tailrace.wire.compression import Compression
-from tailrace.wire.record_batch import (
-    NO_PRODUCER_ID,
-    BatchHeader,
-    CorruptBatch,
-    check_batch,
-    records_without_key,
-    with_append_time,
-)
+from tailrace.wire.record_batch import NO_PRODUCER_ID, NO_TIMESTAMP, BatchHeader
 
 if TYPE_CHECKING:
     from kio.schema.produce.v11.request import ProduceRequest
 
-NO_TIMESTAMP = -1
-
-
-class Refused:
-    """Why a batch is not appended; `records` are the indexes of the records at fault."""
-
-    def __init__(self, error: ErrorCode, message: str | None = None, records: list[int] | None = None) -> None:
-        self.error = error
-        self.message = message
-        self.records = records or []
+Outcome = Append | Duplicate | Refused
 
 
 def handle(request: ProduceRequest, call: Call) -> Reply:
     """Append one batch to each partition."""
     if request.acks not in (-1, 0, 1):
         return _respond(request, {}, Refused(ErrorCode.invalid_required_acks))
-    outcomes: dict[tuple[str, int], Append | Duplicate | Refused] = {}
+    now_ms = call.broker.now_ms()
+    outcomes: dict[tuple[str, int], Outcome] = {}
     for topic_data in request.topic_data:
         for data in topic_data.partition_data:
             key = topic_data.name, data.index
             repeated = Refused(ErrorCode.invalid_request, "a partition is named more than once")
-            outcomes[key] = repeated if key in outcomes else _decide(request, topic_data.name, data, call)
+            outcomes[key] = repeated if key in outcomes else _decide(request, topic_data.name, data, call, now_ms)
     accepted = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Append)}
     offsets = dict(zip(accepted, call.broker.record(accepted.values()), strict=True)) if accepted else {}
     if request.acks == 0:
+        _close_if_refused(outcomes)
         return None
-    return _respond(request, {key: _describe(key, outcomes[key], offsets, call) for key in outcomes})
+    return _respond(request, {key: _describe(key, outcomes[key], offsets, call, now_ms) for key in outcomes})
 
 
-def _decide(request: Any, name: str, data: Any, call: Call) -> Append | Duplicate | Refused:
+def _close_if_refused(outcomes: dict[tuple[str, int], Outcome]) -> None:
+    """Without a response, the end of the connection is all that tells the producer of an error."""
+    for (name, index), outcome in outcomes.items():
+        if isinstance(outcome, Refused):
+            raise CloseConnection(f"a batch without acks for {name}-{index} was refused: {outcome.error.name}")
+
+
+def _decide(request: Any, name: str, data: Any, call: Call, now_ms: int) -> Outcome:
     topic = call.broker.state.topics.by_name(name)
     partition = topic.partition(data.index) if topic else None
     if topic is None or partition is None:
         return Refused(ErrorCode.unknown_topic_or_partition)
     batch: bytes = data.records or b""
-    if len(batch) > topic.max_message_bytes:
-        message = f"{len(batch):,} bytes, expected at most max.message.bytes={topic.max_message_bytes:,}"
-        return Refused(ErrorCode.message_too_large, message)
-    try:
-        header = check_batch(batch)
-        refused = _content_problem(batch, header, topic, call.api_version)
-    except CorruptBatch as corrupt:
-        return Refused(ErrorCode.corrupt_message, str(corrupt))
-    if refused is not None:
-        return refused
+    header = examine(batch, topic, call.api_version, now_ms)
+    if isinstance(header, Refused):
+        return header
     if header.producer_id != NO_PRODUCER_ID:
         error = _transaction_problem(request, header, topic, data.index, call)
         if error is not ErrorCode.none:
@@ -82,31 +68,7 @@ def _decide(request: Any, name: str, data: Any, call: Call) -> Append | Duplicat
             return Refused(verdict)
         if verdict is not None:
             return verdict
-    if topic.uses_append_time:
-        batch = with_append_time(batch, call.broker.now_ms())
-    return Append(topic, data.index, batch)
-
-
-def _content_problem(batch: bytes, header: BatchHeader, topic: Topic, version: int) -> Refused | None:
-    if header.is_control:
-        return Refused(ErrorCode.invalid_record, "clients must not write control batches")
-    if header.compression > Compression.ZSTD:
-        return Refused(ErrorCode.unsupported_compression_type)
-    if header.compression == Compression.ZSTD and version < 7:
-        return Refused(ErrorCode.unsupported_compression_type, "zstd needs Produce version 7")
-    if header.producer_id != NO_PRODUCER_ID and (header.base_sequence < 0 or header.producer_epoch < 0):
-        return Refused(ErrorCode.invalid_record, "a producer id without epoch and sequence")
-    if header.is_transactional and header.producer_id == NO_PRODUCER_ID:
-        return Refused(ErrorCode.invalid_record, "a transactional batch without producer id")
-    if topic.is_compacted and header.compression == Compression.NONE:
-        without_key = records_without_key(batch)
-        if without_key:
-            return Refused(
-                ErrorCode.invalid_record,
-                "Compacted topic cannot accept message without key in topic partition",
-                without_key,
-            )
-    return None
+    return Append(topic, data.index, timestamped(batch, header, topic, now_ms))
 
 
 def _transaction_problem(request: Any, header: BatchHeader, topic: Topic, index: int, call: Call) -> ErrorCode:
@@ -118,7 +80,7 @@ def _transaction_problem(request: Any, header: BatchHeader, topic: Topic, index:
     return call.broker.transactions.admit_produce(producer, topic.id, index)
 
 
-def _describe(key: tuple[str, int], outcome: Append | Duplicate | Refused, offsets: Any, call: Call) -> Response:
+def _describe(key: tuple[str, int], outcome: Outcome, offsets: Any, call: Call, now_ms: int) -> Response:
     if isinstance(outcome, Refused):
         return {
             "index": key[1],
@@ -126,7 +88,9 @@ def _describe(key: tuple[str, int], outcome: Append | Duplicate | Refused, offse
             "base_offset": -1,
             "log_append_time": NO_TIMESTAMP,
             "log_start_offset": -1,
-            "record_errors": [{"batch_index": index} for index in outcome.records],
+            "record_errors": [
+                {"batch_index": index, "batch_index_error_message": outcome.message} for index in outcome.records
+            ],
             "error_message": outcome.message,
         }
     partition = call.broker.state.topics.partition(*key)
@@ -134,7 +98,7 @@ def _describe(key: tuple[str, int], outcome: Append | Duplicate | Refused, offse
     return {
         "index": key[1],
         "base_offset": outcome.base_offset if isinstance(outcome, Duplicate) else offsets[key],
-        "log_append_time": call.broker.now_ms() if uses_append_time else NO_TIMESTAMP,
+        "log_append_time": now_ms if uses_append_time else NO_TIMESTAMP,
         "log_start_offset": partition.log_start_offset if partition else -1,
     }
 

@@ -158,6 +158,8 @@ class Wire(Connection):
         # Apache Kafka's controller answers before its brokers have heard of the topic.
         while self.describe_topic(name).topic_id != created.topic_id:
             pass
+        while any(self.list_offset(name, -1, partition=index).error_code for index in range(partitions)):
+            pass
         return created.topic_id
 
     def describe_topic(self, name: str) -> Any:
