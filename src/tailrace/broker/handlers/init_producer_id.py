@@ -9,7 +9,7 @@ from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.handlers.end_txn import downgrade
-from tailrace.broker.transactions.coordinator import ProducerIdentity
+from tailrace.broker.transactions.coordinator import NOBODY, ProducerIdentity
 
 if TYPE_CHECKING:
     from kio.schema.init_producer_id.v5.request import InitProducerIdRequest
@@ -21,12 +21,13 @@ MILLISECOND = timedelta(milliseconds=1)
 def handle(request: InitProducerIdRequest, call: Call) -> Response:
     """Give a producer its id and epoch; a transactional one ends what it left open."""
     coordinator = call.broker.transactions
-    if request.transactional_id is None:
-        identity: ProducerIdentity | ErrorCode = coordinator.allocate_producer_id()
+    claimed = ProducerIdentity(getattr(request, "producer_id", -1), getattr(request, "producer_epoch", -1))
+    identity: ProducerIdentity | ErrorCode
+    if claimed != NOBODY and -1 in claimed:
+        identity = ErrorCode.invalid_request
+    elif request.transactional_id is None:
+        identity = coordinator.allocate_producer_id()
     else:
-        claimed = ProducerIdentity(getattr(request, "producer_id", -1), getattr(request, "producer_epoch", -1))
-        if (claimed.producer_id < 0) != (claimed.producer_epoch < 0):
-            return {"error_code": ErrorCode.invalid_request, "producer_id": -1, "producer_epoch": -1}
         timeout_ms = request.transaction_timeout // MILLISECOND
         identity = coordinator.initialize(request.transactional_id, timeout_ms, claimed)
     if isinstance(identity, ErrorCode):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import cache
@@ -37,6 +38,14 @@ CLIENT_ID = b"protocol"
 class Engine(Protocol):
     @property
     def bootstrap_servers(self) -> str: ...
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Ask again and again until something is the case that nobody tells."""
+    give_up_at = time.monotonic() + GIVE_UP_S
+    while not condition():
+        assert time.monotonic() < give_up_at, "it did not happen in time"
+        time.sleep(0.002)
 
 
 class Answered(NamedTuple):
@@ -156,10 +165,8 @@ class Wire(Connection):
         [created] = self.ask("create_topics", 7, topics=[wanted], timeout=10_000).topics
         assert created.error_code is ErrorCode.none, created
         # Apache Kafka's controller answers before its brokers have heard of the topic.
-        while self.describe_topic(name).topic_id != created.topic_id:
-            pass
-        while any(self.list_offset(name, -1, partition=index).error_code for index in range(partitions)):
-            pass
+        until(lambda: self.describe_topic(name).topic_id == created.topic_id)
+        until(lambda: all(not self.list_offset(name, -1, partition=index).error_code for index in range(partitions)))
         return created.topic_id
 
     def describe_topic(self, name: str) -> Any:
@@ -170,8 +177,7 @@ class Wire(Connection):
         """Delete a topic, and wait until it is gone."""
         [deleted] = self.ask("delete_topics", 5, topic_names=[name], timeout=10_000).responses
         assert deleted.error_code is ErrorCode.none, deleted
-        while self.describe_topic(name).error_code is ErrorCode.none:
-            pass
+        until(lambda: self.describe_topic(name).error_code is not ErrorCode.none)
 
     def produce(self, topic: str, batch: bytes, *, version: int = 9, acks: int = -1, **options: Any) -> Any:
         """The answer for the only partition."""
@@ -197,10 +203,14 @@ class Wire(Connection):
 
     def patiently(self, api: str, version: int, **fields: Any) -> Any:
         """Ask until the coordinator has time: it may still load, or end the transaction before."""
-        while True:
-            answer = self.ask(api, version, **fields)
-            if not _errors(answer) & BUSY:
-                return answer
+        answers: list[Any] = []
+
+        def is_answered() -> bool:
+            answers.append(self.ask(api, version, **fields))
+            return not _errors(answers[-1]) & BUSY
+
+        until(is_answered)
+        return answers[-1]
 
     def add_partitions(self, producer: ProducerState, *partitions: tuple[str, int], version: int = 3) -> ErrorCode:
         """The error of the first partition."""
@@ -359,13 +369,23 @@ def batch(
     )
 
 
+@pytest.fixture(scope="session")
+def coordinated(engine: Engine, unique: Callable[[str], str]) -> Engine:
+    """The engine with coordinators: Apache Kafka makes its internal topics when they are first looked for."""
+    wire = Wire(engine, unique)
+    for key_type in range(2):
+        wire.patiently("find_coordinator", 3, key="anyone", key_type=key_type)
+    wire.close()
+    return engine
+
+
 @pytest.fixture
-def connect(engine: Engine, unique: Callable[[str], str]) -> Iterator[Callable[[], Wire]]:
+def connect(coordinated: Engine, unique: Callable[[str], str]) -> Iterator[Callable[[], Wire]]:
     """Opens connections to the engine under test; they are closed at the end."""
     with ExitStack() as stack:
 
         def open_one() -> Wire:
-            wire = Wire(engine, unique)
+            wire = Wire(coordinated, unique)
             stack.callback(wire.close)
             return wire
 

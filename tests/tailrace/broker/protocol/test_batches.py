@@ -20,7 +20,7 @@ from tailrace.wire.record_batch import (
     seal,
 )
 
-from .conftest import NOW_MS, Wire, batch, produce_fields
+from .conftest import NOW_MS, Wire, batch, produce_fields, until
 
 
 def changed(data: bytes, **fields: Any) -> bytes:
@@ -169,8 +169,7 @@ def test_without_acks_there_is_no_response(wire: Wire) -> None:
     wire.send("produce", 9, **produce_fields({(topic, 0): batch(b"v")}, acks=0))
     asked = wire.send("list_offsets", 7, replica_id=-1, topics=[])
     assert wire.receive(asked) is not None, "the next response is that of the next request"
-    while not wire.values(topic):
-        pass
+    until(lambda: bool(wire.values(topic)))
 
 
 def test_an_error_without_acks_closes_the_connection(wire: Wire) -> None:
