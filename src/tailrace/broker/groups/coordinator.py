@@ -148,9 +148,8 @@ class GroupCoordinator:
         was_leader = old_id == group.leader_id
         _dismiss(member, ErrorCode.fenced_instance_id)
         group.rename(member, f"{request.instance_id}-{uuid4()}")
-        had_same_protocols = member.protocols == request.protocols
         self._update(member, request)
-        if group.state is not GroupState.STABLE or not had_same_protocols:
+        if group.state is not GroupState.STABLE or group.choose_protocol() != group.protocol_name:
             self._prepare_rebalance(group)
             return member
         self._record_settled(group)

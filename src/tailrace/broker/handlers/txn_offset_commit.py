@@ -30,11 +30,13 @@ def handle(request: TxnOffsetCommitRequest, call: Call) -> Response:
             request.group_instance_id,
             transactional=True,
         )
+    if error is ErrorCode.group_id_not_found:
+        error = ErrorCode.illegal_generation
     rows, errors = accept_rows(request, call, error)
     if rows:
         error = broker.transactions.hold_offsets(request.transactional_id, producer, request.group_id, rows)
         if error is ErrorCode.producer_fenced:
             error = ErrorCode.invalid_producer_epoch  # what Kafka answers here in all versions
         if error is not ErrorCode.none:
-            errors = dict.fromkeys(errors, error)
+            errors = {key: found if found is not ErrorCode.none else error for key, found in errors.items()}
     return commit_response(request, errors)

@@ -171,7 +171,8 @@ class Wire(Connection):
 
     def describe_topic(self, name: str) -> Any:
         """What Metadata says of a topic."""
-        return self.ask("metadata", 12, topics=[{"topic_id": None, "name": name}]).topics[0]
+        wanted = [{"topic_id": None, "name": name}]
+        return self.ask("metadata", 12, topics=wanted, allow_auto_topic_creation=False).topics[0]
 
     def delete_topic(self, name: str) -> None:
         """Delete a topic, and wait until it is gone."""
