@@ -185,9 +185,13 @@ class Wire(Connection):
         answer = self.ask("produce", version, **produce_fields({(topic, options.pop("partition", 0)): batch}, acks, **options))
         return answer.responses[0].partition_responses[0]
 
-    def append(self, topic: str, *values: bytes, **options: Any) -> int:
+    def append(self, topic: str, *values: bytes) -> int:
         """Produce a batch that must succeed; gives its base offset."""
-        answer = self.produce(topic, batch(*values, **options))
+        return self.append_to(topic, 0, *values)
+
+    def append_to(self, topic: str, partition: int, *values: bytes) -> int:
+        """Produce a batch to any partition."""
+        answer = self.produce(topic, batch(*values), partition=partition)
         assert answer.error_code is ErrorCode.none, answer
         return int(answer.base_offset)
 
