@@ -34,10 +34,7 @@ class Definition(NamedTuple):
 
 def _integer(low: int, high: int) -> Callable[[str], bool]:
     def is_valid(value: str) -> bool:
-        try:
-            return low <= int(value) <= high
-        except ValueError:
-            return False
+        return re.fullmatch(r"\s*[+-]?[0-9]{1,20}\s*", value) is not None and low <= int(value) <= high
 
     return is_valid
 

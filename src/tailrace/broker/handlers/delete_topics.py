@@ -22,26 +22,31 @@ def handle(request: DeleteTopicsRequest, call: Call) -> Response:
     else:
         older: Any = request
         wanted = [(name, None) for name in older.topic_names]
+    counts = Counter(wanted)
+    found = {key: _find(*key, call) for key in wanted}
+    times = Counter(topic.id for topic in map(found.get, wanted) if topic is not None)
     return {
         "responses": [
-            _delete(name, topic_id, call) if count == 1 else _refused(name, topic_id, ErrorCode.invalid_request)
-            for (name, topic_id), count in Counter(wanted).items()
+            _delete(name, topic_id, topic, call)
+            if counts[name, topic_id] == 1 and (topic is None or times[topic.id] == 1)
+            else _refused(name, topic_id, ErrorCode.invalid_request)
+            for (name, topic_id), topic in found.items()
         ]
     }
 
 
-def _delete(name: str | None, topic_id: Any, call: Call) -> Response:
+def _find(name: str | None, topic_id: Any, call: Call) -> Topic | None:
+    topics = call.broker.state.topics
+    if name is not None:
+        return topics.by_name(name)
+    return topics.by_id(topic_id.bytes) if topic_id else None
+
+
+def _delete(name: str | None, topic_id: Any, topic: Topic | None, call: Call) -> Response:
     if (name is None) == (topic_id is None):
         return _refused(name, topic_id, ErrorCode.invalid_request)
-    topics = call.broker.state.topics
-    topic: Topic | None
-    if name is None:
-        topic = topics.by_id(topic_id.bytes) if topic_id else None
-        missing = ErrorCode.unknown_topic_id
-    else:
-        topic = topics.by_name(name)
-        missing = ErrorCode.unknown_topic_or_partition
     if topic is None:
+        missing = ErrorCode.unknown_topic_id if name is None else ErrorCode.unknown_topic_or_partition
         return _refused(name, topic_id, missing)
     call.broker.record(events=[TopicDeleted(topic.id)])
     call.broker.delete_files(topic)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.config import BrokerConfig
+from tailrace.broker.topic_config_descriptions import DESCRIPTIONS
 from tailrace.broker.topic_configs import DEFINITIONS, ConfigType
+from tailrace.broker.topics import is_legal_name
 
 if TYPE_CHECKING:
     from kio.schema.describe_configs.v4.request import DescribeConfigsRequest
@@ -20,21 +22,36 @@ SET_ON_TOPIC, SET_AT_START, DEFAULT = 1, 4, 5  # sources of a value
 
 def handle(request: DescribeConfigsRequest, call: Call) -> Response:
     """Describe what is configured and what is the default."""
-    return {"results": [_describe(resource, call) for resource in request.resources]}
+    results = [_describe(resource, call) for resource in request.resources]
+    return {"results": [result | {"configs": _as_asked(result.get("configs", ()), request)} for result in results]}
 
 
-def _describe(resource: Any, call: Call) -> Response:
+def _as_asked(configs: Iterable[Response], request: DescribeConfigsRequest) -> list[dict[str, Any]]:
+    """With synonyms and documentation only where the request asks for them."""
+    asked = [dict(config) for config in configs]
+    for config in asked:
+        if not request.include_synonyms:
+            config["synonyms"] = ()
+        if getattr(request, "include_documentation", False) and config["name"] in DESCRIPTIONS:
+            config["documentation"] = DESCRIPTIONS[config["name"]].documentation
+    return asked
+
+
+def _describe(resource: Any, call: Call) -> dict[str, Any]:
     named = {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
     if resource.resource_type == TOPIC:
         topic = call.broker.state.topics.by_name(resource.resource_name)
         if topic is None:
-            return named | {"error_code": ErrorCode.unknown_topic_or_partition}
+            is_legal = is_legal_name(resource.resource_name)
+            missing = ErrorCode.unknown_topic_or_partition if is_legal else ErrorCode.invalid_topic_exception
+            return named | {"error_code": missing}
         configs = describe_topic_configs(topic.configs)
     elif resource.resource_type == BROKER:
         if resource.resource_name not in ("", str(call.broker.config.node_id)):
             message = f"broker {resource.resource_name!r}, expected {call.broker.config.node_id}"
             return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
-        configs = _describe_broker(call.broker.config)
+        # Without a name the defaults of all brokers are meant that were set while they run, of which there are none.
+        configs = _describe_broker(call.broker.config) if resource.resource_name else []
     else:
         message = f"resource type {resource.resource_type}, expected {TOPIC} (topic) or {BROKER} (broker)"
         return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
@@ -48,10 +65,11 @@ def describe_topic_configs(topic_configs: Mapping[str, str]) -> list[Response]:
     """All configurations of a topic that has these, as DescribeConfigs and CreateTopics tell them."""
     configs: list[Response] = []
     for name, definition in DEFINITIONS.items():
-        default = {"name": name, "value": definition.default, "source": DEFAULT}
+        broker_name = DESCRIPTIONS[name].broker_name
+        default = [{"name": broker_name, "value": definition.default, "source": DEFAULT}] if broker_name else []
         is_set = name in topic_configs
         value = topic_configs.get(name, definition.default)
-        present = {"name": name, "value": value, "source": SET_ON_TOPIC}
+        present = [{"name": name, "value": value, "source": SET_ON_TOPIC}] if is_set else []
         configs.append(
             {
                 "name": name,
@@ -59,7 +77,7 @@ def describe_topic_configs(topic_configs: Mapping[str, str]) -> list[Response]:
                 "config_source": SET_ON_TOPIC if is_set else DEFAULT,
                 "is_default": not is_set,
                 "config_type": definition.config_type,
-                "synonyms": [present, default] if is_set else [default],
+                "synonyms": present + default,
             }
         )
     return configs
@@ -72,7 +90,7 @@ def _describe_broker(config: BrokerConfig) -> list[Response]:
         "group.initial.rebalance.delay.ms": (str(config.group_initial_rebalance_delay_ms), ConfigType.INT),
         "group.max.session.timeout.ms": (str(config.group_max_session_timeout_ms), ConfigType.INT),
         "group.min.session.timeout.ms": (str(config.group_min_session_timeout_ms), ConfigType.INT),
-        "log.dirs": (str(config.data), ConfigType.STRING),
+        "log.dirs": (str(config.data), ConfigType.LIST),
         "message.max.bytes": (str(config.message_max_bytes), ConfigType.INT),
         "min.insync.replicas": ("1", ConfigType.INT),
         "node.id": (str(config.node_id), ConfigType.INT),
@@ -87,6 +105,7 @@ def _describe_broker(config: BrokerConfig) -> list[Response]:
             "read_only": True,
             "config_source": SET_AT_START,
             "config_type": config_type,
+            "synonyms": [{"name": name, "value": value, "source": SET_AT_START}],
         }
         for name, (value, config_type) in values.items()
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.config_changes import APPEND, DELETE, SET, SUBTRACT, answer_each
 from tailrace.broker.events import TopicConfigured
 from tailrace.broker.handlers.describe_configs import TOPIC
 from tailrace.broker.topic_configs import DEFINITIONS, ConfigType, problem
@@ -15,18 +16,16 @@ from tailrace.broker.topic_configs import DEFINITIONS, ConfigType, problem
 if TYPE_CHECKING:
     from kio.schema.incremental_alter_configs.v1.request import IncrementalAlterConfigsRequest
 
-SET, DELETE, APPEND, SUBTRACT = range(4)
-
 Change = Callable[[dict[str, str], Any], dict[str, str | None]]
 
 
 def handle(request: IncrementalAlterConfigsRequest, call: Call) -> Response:
     """Set, delete, append to and subtract from single configurations."""
-    return {
-        "responses": [
-            alter_topic(resource, call, _changed, validate_only=request.validate_only) for resource in request.resources
-        ]
-    }
+
+    def change(resource: Any) -> Response:
+        return alter_topic(resource, call, _changed, validate_only=request.validate_only)
+
+    return {"responses": answer_each(request.resources, change)}
 
 
 def alter_topic(resource: Any, call: Call, change: Change, *, validate_only: bool) -> Response:

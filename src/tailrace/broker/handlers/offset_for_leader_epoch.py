@@ -30,9 +30,7 @@ def _find(name: str, entry: Any, call: Call) -> Response:
     if entry.current_leader_epoch not in (-1, present):
         is_old = entry.current_leader_epoch < present
         return _refused(entry, ErrorCode.fenced_leader_epoch if is_old else ErrorCode.unknown_leader_epoch)
-    if entry.leader_epoch > present:
-        epoch, end_offset = -1, -1
-    elif entry.leader_epoch == present:
+    if entry.leader_epoch == present:
         epoch, end_offset = present, log.high_watermark
     elif entry.leader_epoch > present:
         epoch, end_offset = -1, -1
