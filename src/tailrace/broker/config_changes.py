@@ -1,4 +1,4 @@
-"""What AlterConfigs and IncrementalAlterConfigs must not ask, whatever the values are; as Kafka's ConfigAdminManager."""
+"""What AlterConfigs and IncrementalAlterConfigs must not ask, whatever the values; see Kafka's ConfigAdminManager."""
 
 from __future__ import annotations
 

@@ -36,9 +36,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
     "flush.messages": Description(UNUSED + "records after which to flush.", "log.flush.interval.messages"),
     "flush.ms": Description(UNUSED + "time after which to flush."),
     "follower.replication.throttled.replicas": Description(UNUSED + "replicas that followers throttle."),
-    "index.interval.bytes": Description(
-        UNUSED + "bytes between two entries of an index.", "log.index.interval.bytes"
-    ),
+    "index.interval.bytes": Description(UNUSED + "bytes between two entries of an index.", "log.index.interval.bytes"),
     "leader.replication.throttled.replicas": Description(UNUSED + "replicas that leaders throttle."),
     "local.retention.bytes": Description(UNUSED + "size of what is not tiered.", "log.local.retention.bytes"),
     "local.retention.ms": Description(UNUSED + "age of what is not tiered.", "log.local.retention.ms"),

@@ -31,9 +31,9 @@ def _grow(wanted: Any, call: Call, *, validate_only: bool) -> Response:
     if not present < wanted.count <= PARTITIONS_MAX:
         message = f"topic {wanted.name} has {present} partitions, expected a count above that, got {wanted.count}"
         return {"name": wanted.name, "error_code": ErrorCode.invalid_partitions, "error_message": message}
-    message = _assignment_problem(wanted.assignments, wanted.count - present, call.broker.config.node_id)
-    if message is not None:
-        return {"name": wanted.name, "error_code": ErrorCode.invalid_replica_assignment, "error_message": message}
+    wrong = _assignment_problem(wanted.assignments, wanted.count - present, call.broker.config.node_id)
+    if wrong is not None:
+        return {"name": wanted.name, "error_code": ErrorCode.invalid_replica_assignment, "error_message": wrong}
     if not validate_only:
         call.broker.record(events=[PartitionsAdded(topic.id, wanted.count)])
     return {"name": wanted.name}

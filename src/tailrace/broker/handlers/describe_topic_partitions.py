@@ -6,7 +6,7 @@ and partition to go on with.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kio.schema.errors import ErrorCode
 
@@ -21,27 +21,32 @@ PARTITIONS_MAX = 2000  # Kafka's max.request.partition.size.limit
 
 def handle(request: DescribeTopicPartitionsRequest, call: Call) -> Response:
     """Describe the topics that are named, or all, from the cursor on."""
-    named = {topic.name for topic in request.topics}
+    names: set[str] = {topic.name for topic in request.topics}
     cursor = request.cursor
-    if cursor is not None and (cursor.partition_index < 0 or (named and cursor.topic_name not in named)):
-        return {"topics": [{"error_code": ErrorCode.invalid_request, "name": topic.name} for topic in request.topics]}
-    start_name, start_index = (cursor.topic_name, cursor.partition_index) if cursor else ("", 0)
-    left = max(min(request.response_partition_limit, PARTITIONS_MAX), 1)
-    topics = call.broker.state.topics
+    if cursor is not None and (cursor.partition_index < 0 or (names and cursor.topic_name not in names)):
+        return {"topics": [{"error_code": ErrorCode.invalid_request, "name": name} for name in names]}
+    first, start = (cursor.topic_name, cursor.partition_index) if cursor else ("", 0)
+    wanted = sorted(name for name in names or {topic.name for topic in call.broker.state.topics} if name >= first)
+    limit = max(min(request.response_partition_limit, PARTITIONS_MAX), 1)
+    return _page(wanted, start if first in wanted else 0, limit, call)
+
+
+def _page(names: list[str], start: int, limit: int, call: Call) -> Response:
+    """At most `limit` partitions, of the first topic those from `start` on."""
     described: list[Response] = []
-    for name in sorted(name for name in named or {topic.name for topic in topics} if name >= start_name):
-        start = start_index if name == start_name else 0
-        if left == 0:
-            return {"topics": described, "next_cursor": {"topic_name": name, "partition_index": start}}
-        topic = topics.by_name(name)
+    for name in names:
+        if limit == 0:
+            return {"topics": described, "next_cursor": {"topic_name": name, "partition_index": 0}}
+        topic = call.broker.state.topics.by_name(name)
         if topic is None:
             described.append(_missing(name))
             continue
-        end = min(start + left, len(topic.partitions))
+        end = min(start + limit, len(topic.partitions))
         described.append(_describe(topic, range(start, end), call))
         if end < len(topic.partitions):
             return {"topics": described, "next_cursor": {"topic_name": name, "partition_index": end}}
-        left -= max(end - start, 0)
+        limit -= max(end - start, 0)
+        start = 0
     return {"topics": described}
 
 
@@ -50,7 +55,7 @@ def _missing(name: str) -> Response:
     return {"error_code": error, "name": name}
 
 
-def _describe(topic: Topic, indexes: range, call: Call) -> dict[str, Any]:
+def _describe(topic: Topic, indexes: range, call: Call) -> Response:
     node = call.broker.config.node_id
     return {
         "name": topic.name,

@@ -217,7 +217,7 @@ class PartitionLog:
         return known[1] if known and known[0] is segment else None
 
     def end_offset_of_epoch(self, epoch: int) -> tuple[int, int]:
-        """The greatest epoch not above `epoch` and where it ends; `epoch` and where the log begins when there is none."""
+        """The greatest epoch not above `epoch` and its end; before all epochs `epoch` and the start of the first."""
         number = bisect_right(self.epochs, epoch, key=lambda entry: entry[0])
         if number == 0:
             return epoch, self.epochs[0][1] if self.epochs else self.high_watermark

@@ -1,7 +1,7 @@
 """Raw requests over a socket, to the embedded broker and to Apache Kafka: what holds on one holds on the other.
 
-A request is given as the fields of `kio`'s message class, nested ones as dictionaries, times in milliseconds; a response
-is `kio`'s own object.
+A request is given as the fields of `kio`'s message class, nested ones as dictionaries, times in milliseconds; a
+response is `kio`'s own object.
 """
 
 from __future__ import annotations
@@ -182,7 +182,9 @@ class Wire(Connection):
 
     def produce(self, topic: str, batch: bytes, *, version: int = 9, acks: int = -1, **options: Any) -> Any:
         """The answer for the only partition."""
-        answer = self.ask("produce", version, **produce_fields({(topic, options.pop("partition", 0)): batch}, acks, **options))
+        answer = self.ask(
+            "produce", version, **produce_fields({(topic, options.pop("partition", 0)): batch}, acks, **options)
+        )
         return answer.responses[0].partition_responses[0]
 
     def append(self, topic: str, *values: bytes) -> int:
@@ -195,7 +197,9 @@ class Wire(Connection):
         assert answer.error_code is ErrorCode.none, answer
         return int(answer.base_offset)
 
-    def initialize(self, transactional_id: str | None = None, timeout_ms: int = 60_000, **claimed: int) -> ProducerState:
+    def initialize(
+        self, transactional_id: str | None = None, timeout_ms: int = 60_000, **claimed: int
+    ) -> ProducerState:
         answer = self.init_producer_id(transactional_id, timeout_ms, **claimed)
         return ProducerState(answer, transactional_id)
 
@@ -230,7 +234,9 @@ class Wire(Connection):
         found: ErrorCode = answer.results_by_topic_v3_and_below[0].results_by_partition[0].partition_error_code
         return found
 
-    def write(self, producer: ProducerState, topic: str, *values: bytes, partition: int = 0, added: bool = False) -> int:
+    def write(
+        self, producer: ProducerState, topic: str, *values: bytes, partition: int = 0, added: bool = False
+    ) -> int:
         """Add the partition to the producer's transaction and append to it; gives the base offset."""
         if not added:
             assert self.add_partitions(producer, (topic, partition)) is ErrorCode.none
@@ -305,8 +311,7 @@ def _errors(answer: Any) -> set[ErrorCode]:
 def produce_fields(batches: dict[tuple[str, int], bytes | None], acks: int = -1, **options: Any) -> dict[str, Any]:
     """The fields of a Produce request with one batch for each partition."""
     topics = [
-        {"name": name, "partition_data": [{"index": index, "records": data}]}
-        for (name, index), data in batches.items()
+        {"name": name, "partition_data": [{"index": index, "records": data}]} for (name, index), data in batches.items()
     ]
     return {"transactional_id": None, "acks": acks, "timeout": 10_000, "topic_data": topics, **options}
 
@@ -332,7 +337,7 @@ def fetch_fields(offsets: dict[tuple[str, int], int], **options: Any) -> dict[st
 def consumed(answer: Any, offset: int) -> tuple[list[Record], int]:
     """The records of a Fetch that a client gives to the application, and the offset that it fetches next.
 
-    As in Kafka's client: an aborted transaction counts from its first offset on, until the producer's next ABORT marker.
+    As in Kafka's client, an aborted transaction counts from its first offset on, until the producer's ABORT marker.
     """
     found: list[Record] = []
     aborted = sorted((entry.first_offset, entry.producer_id) for entry in answer.aborted_transactions or ())

@@ -148,9 +148,7 @@ def test_one_bad_partition_does_not_touch_the_others(wire: Wire) -> None:
     }
     answer = wire.ask("produce", 9, **produce_fields(batches))
     errors = {
-        (topic.name, entry.index): entry.error_code
-        for topic in answer.responses
-        for entry in topic.partition_responses
+        (topic.name, entry.index): entry.error_code for topic in answer.responses for entry in topic.partition_responses
     }
     assert errors == {
         (good, 0): ErrorCode.corrupt_message,

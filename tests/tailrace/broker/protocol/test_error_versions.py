@@ -27,7 +27,9 @@ def test_add_partitions_says_producer_fenced_since_version_2(
     assert wire.add_partitions(zombie, (wire.topic(), 0), version=version) is error
 
 
-@pytest.mark.parametrize(("version", "error"), [(0, OLD_FENCED), (1, OLD_FENCED), (2, FENCED), (3, FENCED), (4, FENCED)])
+@pytest.mark.parametrize(
+    ("version", "error"), [(0, OLD_FENCED), (1, OLD_FENCED), (2, FENCED), (3, FENCED), (4, FENCED)]
+)
 def test_add_offsets_says_producer_fenced_since_version_2(
     wire: Wire, zombie: ProducerState, version: int, error: ErrorCode
 ) -> None:
@@ -35,7 +37,9 @@ def test_add_offsets_says_producer_fenced_since_version_2(
     assert answer.error_code is error
 
 
-@pytest.mark.parametrize(("version", "error"), [(0, OLD_FENCED), (1, OLD_FENCED), (2, FENCED), (3, FENCED), (4, FENCED)])
+@pytest.mark.parametrize(
+    ("version", "error"), [(0, OLD_FENCED), (1, OLD_FENCED), (2, FENCED), (3, FENCED), (4, FENCED)]
+)
 def test_end_says_producer_fenced_since_version_2(
     wire: Wire, zombie: ProducerState, version: int, error: ErrorCode
 ) -> None:
@@ -72,7 +76,9 @@ def test_txn_offset_commit_never_says_producer_fenced(wire: Wire, zombie: Produc
     assert wire.patiently("add_offsets_to_txn", 3, **successor.named, group_id=group).error_code is ErrorCode.none
     entry = {"partition_index": 0, "committed_offset": 1, "committed_leader_epoch": -1}
     topics = [{"name": topic, "partitions": [entry]}]
-    answer = wire.patiently("txn_offset_commit", version, **zombie.named, group_id=group, generation_id=-1, topics=topics)
+    answer = wire.patiently(
+        "txn_offset_commit", version, **zombie.named, group_id=group, generation_id=-1, topics=topics
+    )
     assert answer.topics[0].partitions[0].error_code is OLD_FENCED
 
 
@@ -107,7 +113,9 @@ def test_joining_since_version_4_needs_a_member_id(wire: Wire, version: int) -> 
 
 
 @pytest.mark.parametrize(("version", "name"), [(6, ""), (7, None)])
-def test_a_failed_join_has_no_protocol_which_is_null_since_version_7(wire: Wire, version: int, name: str | None) -> None:
+def test_a_failed_join_has_no_protocol_which_is_null_since_version_7(
+    wire: Wire, version: int, name: str | None
+) -> None:
     answer = join(wire, version, group_id=wire.unique("group"), member_id="nobody")
     assert answer.error_code is ErrorCode.unknown_member_id
     assert answer.protocol_name == name

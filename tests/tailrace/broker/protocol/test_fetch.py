@@ -231,9 +231,7 @@ def test_the_id_of_a_topic_that_was_made_anew_is_unknown(wire: Wire) -> None:
     wire.delete_topic(topic)
     new = wire.create_topic(topic)
     assert new != old
-    errors = {
-        topic_id: by_id(wire, topic_id, 13).responses[0].partitions[0].error_code for topic_id in (old, new)
-    }
+    errors = {topic_id: by_id(wire, topic_id, 13).responses[0].partitions[0].error_code for topic_id in (old, new)}
     assert errors == {old: ErrorCode.unknown_topic_id, new: ErrorCode.none}
 
 

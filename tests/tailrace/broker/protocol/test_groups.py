@@ -122,9 +122,7 @@ def test_an_id_that_is_never_used_does_not_hold_up_the_group_for_longer_than_a_s
     assert time.monotonic() - started < 5
 
 
-def test_a_second_member_begins_a_rebalance_that_the_first_hears_of(
-    wire: Wire, connect: Connect, group: str
-) -> None:
+def test_a_second_member_begins_a_rebalance_that_the_first_hears_of(wire: Wire, connect: Connect, group: str) -> None:
     first = join(wire, group)
     sync(wire, group, first)
     other = connect()
@@ -168,9 +166,7 @@ def test_a_silent_member_is_out_after_its_session(wire: Wire, connect: Connect, 
     assert [member.member_id for member in second.members] == [second.member_id]
 
 
-def test_a_follower_that_repeats_a_join_gets_the_present_generation(
-    wire: Wire, connect: Connect, group: str
-) -> None:
+def test_a_follower_that_repeats_a_join_gets_the_present_generation(wire: Wire, connect: Connect, group: str) -> None:
     leader, follower, other = two_members(wire, connect, group)
     again = join(other, group, follower.member_id)
     assert again.generation_id == follower.generation_id
@@ -279,7 +275,7 @@ def test_a_static_leader_that_comes_back_gets_another_id_and_skips_the_assignmen
     assert new.generation_id == old.generation_id
     assert (new.leader, new.skip_assignment) == (new.member_id, True)
     assert [member.member_id for member in new.members] == [new.member_id]
-    assert sync(wire, group, new, instance_id="one", **{"x": b"y"}).assignment == b"all"
+    assert sync(wire, group, new, instance_id="one", x=b"y").assignment == b"all"
     assert heartbeat(wire, group, new, group_instance_id="one") is ErrorCode.none
 
 
@@ -392,9 +388,7 @@ def test_only_members_of_the_present_generation_commit(wire: Wire, group: str) -
     assert commit(wire, group, topic, 5, **stranger) is ErrorCode.unknown_member_id
 
 
-def test_commits_wait_for_the_assignment_but_not_for_others_to_join(
-    wire: Wire, connect: Connect, group: str
-) -> None:
+def test_commits_wait_for_the_assignment_but_not_for_others_to_join(wire: Wire, connect: Connect, group: str) -> None:
     from .test_offset_fetch import commit
 
     topic = wire.topic()

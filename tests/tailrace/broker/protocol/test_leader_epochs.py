@@ -1,4 +1,4 @@
-"""Leader epochs of the embedded broker: another one begins when records that were read may be gone (KIP-101, KIP-320)."""
+"""Leader epochs of the embedded broker: another begins when records that were read may be gone (KIP-101, KIP-320)."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -108,7 +108,9 @@ def test_readers_see_exactly_what_is_committed(wire: Wire, steps: list[Step]) ->
         until(lambda wanted=wanted: wire.values(topic, isolation_level=READ_COMMITTED) == wanted)  # type: ignore[misc]
     assert wire.values(topic, isolation_level=UNCOMMITTED) == model.values
     for offset in range(wire.end_offset(topic)):
-        wanted = [record.value for record in wire.records(topic, isolation_level=READ_COMMITTED) if record.offset >= offset]
+        wanted = [
+            record.value for record in wire.records(topic, isolation_level=READ_COMMITTED) if record.offset >= offset
+        ]
         assert wire.values(topic, offset, isolation_level=READ_COMMITTED) == wanted
 
 

@@ -116,9 +116,7 @@ def test_the_last_of_several_commits_of_a_transaction_counts(
     until(lambda: fetched(wire, group, topic, stable=True) == (ErrorCode.none, 7))
 
 
-def test_initializing_again_drops_what_was_pending(
-    wire: Wire, producer: ProducerState, group: str, topic: str
-) -> None:
+def test_initializing_again_drops_what_was_pending(wire: Wire, producer: ProducerState, group: str, topic: str) -> None:
     add_group(wire, producer, group)
     assert commit(wire, producer, group, topic, 7) is ErrorCode.none
     wire.initialize(producer.transactional_id)
@@ -137,9 +135,7 @@ def test_a_foreign_producer_id_is_refused(wire: Wire, producer: ProducerState, g
     assert commit(wire, producer, group, topic, 7) is ErrorCode.invalid_producer_id_mapping
 
 
-def test_an_unknown_partition_is_refused_by_itself(
-    wire: Wire, producer: ProducerState, group: str, topic: str
-) -> None:
+def test_an_unknown_partition_is_refused_by_itself(wire: Wire, producer: ProducerState, group: str, topic: str) -> None:
     add_group(wire, producer, group)
     assert commit(wire, producer, group, wire.unique("missing"), 7) is ErrorCode.unknown_topic_or_partition
     assert commit(wire, producer, group, topic, 7, partition=9) is ErrorCode.unknown_topic_or_partition

@@ -126,9 +126,7 @@ def test_the_same_epoch_goes_on_with_the_next_transaction(wire: Wire, topic: str
 def test_states_are_described_by_kafkas_names(wire: Wire, topic: str, producer: ProducerState) -> None:
     assert state(wire, producer) == "Empty"
     wire.write(producer, topic, b"v")
-    [open_one] = wire.ask(
-        "describe_transactions", 0, transactional_ids=[producer.transactional_id]
-    ).transaction_states
+    [open_one] = wire.ask("describe_transactions", 0, transactional_ids=[producer.transactional_id]).transaction_states
     assert open_one.transaction_state == "Ongoing"
     assert (open_one.producer_id, open_one.producer_epoch) == (producer.id, producer.epoch)
     assert [(entry.topic, entry.partitions) for entry in open_one.topics] == [(topic, (0,))]
@@ -165,7 +163,9 @@ def test_a_timeout_out_of_bounds_is_refused(wire: Wire, timeout_ms: int) -> None
     assert answer.error_code is ErrorCode.invalid_transaction_timeout
 
 
-@pytest.mark.parametrize("claimed", [{"producer_id": 5, "producer_epoch": -1}, {"producer_id": -1, "producer_epoch": 5}])
+@pytest.mark.parametrize(
+    "claimed", [{"producer_id": 5, "producer_epoch": -1}, {"producer_id": -1, "producer_epoch": 5}]
+)
 @pytest.mark.parametrize("is_transactional", [True, False])
 def test_half_an_identity_is_an_invalid_request(wire: Wire, claimed: dict[str, int], is_transactional: bool) -> None:
     transactional_id = wire.unique("txn") if is_transactional else None
