@@ -28,25 +28,29 @@ ZSTD_SINCE = 7
 
 
 class Refused(NamedTuple):
-    """Why a batch is not appended; `records` are the indexes of the records at fault."""
+    """Why a batch is not appended; `records` are the indexes of the records at fault.
+
+    What is refused before it gets to the log (`is_early`) is told without the offset that the log begins with.
+    """
 
     error: ErrorCode
     message: str | None = None
     records: tuple[int, ...] = ()
+    is_early: bool = False
 
 
 def examine(batch: bytes, topic: Topic, version: int, now_ms: int) -> BatchHeader | Refused:
     """The batch's header when it may be appended, as far as its bytes tell; `version` is that of Produce."""
     if len(batch) > topic.max_message_bytes:
         message = f"{len(batch):,} bytes, expected at most max.message.bytes={topic.max_message_bytes:,}"
-        return Refused(ErrorCode.message_too_large, message)
+        return Refused(ErrorCode.message_too_large, message, is_early=True)
     try:
         header = check_batch(batch)
         problem = _header_problem(header, version) or _record_problem(batch, header, topic, now_ms)
     except MalformedBatch as malformed:
-        return Refused(ErrorCode.invalid_record, str(malformed))
+        return Refused(ErrorCode.invalid_record, str(malformed), is_early=True)
     except CorruptBatch as corrupt:
-        return Refused(ErrorCode.corrupt_message, str(corrupt))
+        return Refused(ErrorCode.corrupt_message, str(corrupt), is_early=True)
     return problem or header
 
 

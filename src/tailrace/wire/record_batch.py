@@ -22,6 +22,7 @@ OFFSET_AND_LENGTH = struct.Struct(">qi")
 LEADING = struct.Struct(">qii")  # what a broker rewrites: base offset, length, leader epoch
 LOG_OVERHEAD_BYTES = OFFSET_AND_LENGTH.size
 MAGIC = 2
+OLD_MAGIC = (0, 1)  # messages of before Kafka 0.11
 CRC_POSITION = 17
 CRC_START = 21
 
@@ -142,7 +143,8 @@ def check_batch(batch: bytes | memoryview) -> BatchHeader:
         raise MalformedBatch(f"{len(batch)} bytes cannot hold a batch header of {HEADER_BYTES} bytes")
     header = parse_header(batch)
     if header.magic != MAGIC:
-        raise MalformedBatch(f"magic {header.magic}, expected {MAGIC}; the client's message format is too old")
+        kind = MalformedBatch if header.magic in OLD_MAGIC else CorruptBatch
+        raise kind(f"magic {header.magic}, expected {MAGIC}; the client's message format is too old")
     if header.size != len(batch):
         raise MalformedBatch(f"batch length says {header.size} bytes, got {len(batch)}; expected exactly one batch")
     actual = crc32c(memoryview(batch)[CRC_START:])

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kio.schema.describe_configs.v4.request import DescribeConfigsRequest
 
 TOPIC, BROKER = 2, 4
+WITHOUT_DEFAULT = ("log.dirs", "node.id")
 SET_ON_TOPIC, SET_AT_START, DEFAULT = 1, 4, 5  # sources of a value
 
 
@@ -56,7 +57,7 @@ def _describe(resource: Any, call: Call) -> dict[str, Any]:
         message = f"resource type {resource.resource_type}, expected {TOPIC} (topic) or {BROKER} (broker)"
         return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
     wanted = resource.configuration_keys
-    if wanted is not None:
+    if wanted:
         configs = [config for config in configs if config["name"] in wanted]
     return named | {"configs": configs}
 
@@ -84,7 +85,26 @@ def describe_topic_configs(topic_configs: Mapping[str, str]) -> list[Response]:
 
 
 def _describe_broker(config: BrokerConfig) -> list[Response]:
-    values = {
+    defaults = _broker_values(BrokerConfig())
+    return [
+        {
+            "name": name,
+            "value": value,
+            "read_only": True,
+            "config_source": SET_AT_START,
+            "config_type": config_type,
+            "synonyms": [
+                {"name": name, "value": value, "source": SET_AT_START},
+                *([] if name in WITHOUT_DEFAULT else [{"name": name, "value": defaults[name][0], "source": DEFAULT}]),
+            ],
+        }
+        for name, (value, config_type) in _broker_values(config).items()
+    ]
+
+
+def _broker_values(config: BrokerConfig) -> dict[str, tuple[str, int]]:
+    """Value and type of what the broker got at its start."""
+    return {
         "auto.create.topics.enable": (str(config.auto_create_topics_enable).lower(), ConfigType.BOOLEAN),
         "default.replication.factor": ("1", ConfigType.INT),
         "group.initial.rebalance.delay.ms": (str(config.group_initial_rebalance_delay_ms), ConfigType.INT),
@@ -98,14 +118,3 @@ def _describe_broker(config: BrokerConfig) -> list[Response]:
         "socket.request.max.bytes": (str(config.socket_request_max_bytes), ConfigType.INT),
         "transaction.max.timeout.ms": (str(config.transaction_max_timeout_ms), ConfigType.INT),
     }
-    return [
-        {
-            "name": name,
-            "value": value,
-            "read_only": True,
-            "config_source": SET_AT_START,
-            "config_type": config_type,
-            "synonyms": [{"name": name, "value": value, "source": SET_AT_START}],
-        }
-        for name, (value, config_type) in values.items()
-    ]

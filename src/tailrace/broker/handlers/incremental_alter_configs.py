@@ -12,6 +12,7 @@ from tailrace.broker.config_changes import APPEND, DELETE, SET, SUBTRACT, answer
 from tailrace.broker.events import TopicConfigured
 from tailrace.broker.handlers.describe_configs import TOPIC
 from tailrace.broker.topic_configs import DEFINITIONS, ConfigType, problem
+from tailrace.broker.topics import is_legal_name
 
 if TYPE_CHECKING:
     from kio.schema.incremental_alter_configs.v1.request import IncrementalAlterConfigsRequest
@@ -36,7 +37,7 @@ def alter_topic(resource: Any, call: Call, change: Change, *, validate_only: boo
         return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
     topic = call.broker.state.topics.by_name(resource.resource_name)
     if topic is None:
-        return named | {"error_code": ErrorCode.unknown_topic_or_partition}
+        return named | {"error_code": _missing(resource.resource_name)}
     configs = change(topic.configs, resource)
     wrong = problem(configs)
     if wrong is not None:
@@ -45,6 +46,12 @@ def alter_topic(resource: Any, call: Call, change: Change, *, validate_only: boo
         valid = {name: value for name, value in configs.items() if value is not None}
         call.broker.record(events=[TopicConfigured(topic.id, valid)])
     return named
+
+
+def _missing(name: str) -> ErrorCode:
+    if not name:
+        return ErrorCode.invalid_request  # it would mean the defaults of all topics, which Kafka does not have
+    return ErrorCode.unknown_topic_or_partition if is_legal_name(name) else ErrorCode.invalid_topic_exception
 
 
 def _changed(present: dict[str, str], resource: Any) -> dict[str, str | None]:

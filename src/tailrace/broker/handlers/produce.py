@@ -1,7 +1,8 @@
 """Produce (API key 0), versions 3-11, advertised from 0.
 
 acks=1 and acks=all are the same: the reply waits until the batches are durable. acks=0 has no reply.
-Version 8 adds record_errors (KIP-467), version 10 the current leader (KIP-951), which never changes here.
+Version 8 adds record_errors (KIP-467), version 10 the current leader (KIP-951), which never changes here, version 11
+TRANSACTION_ABORTABLE (KIP-890).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from kio.schema.errors import ErrorCode
 from tailrace.broker.admission import Refused, examine, timestamped
 from tailrace.broker.append import Append
 from tailrace.broker.call import Call, CloseConnection, Reply, Response
+from tailrace.broker.handlers.end_txn import abortable
 from tailrace.broker.log.producers import Duplicate
 from tailrace.broker.topics import Topic
 from tailrace.broker.transactions.coordinator import ProducerIdentity
@@ -20,6 +22,8 @@ from tailrace.wire.record_batch import NO_PRODUCER_ID, NO_TIMESTAMP, BatchHeader
 
 if TYPE_CHECKING:
     from kio.schema.produce.v11.request import ProduceRequest
+
+ABORTABLE_SINCE = 11
 
 Outcome = Append | Duplicate | Refused
 
@@ -62,7 +66,7 @@ def _decide(request: Any, name: str, data: Any, call: Call, now_ms: int) -> Outc
     if header.producer_id != NO_PRODUCER_ID:
         error = _transaction_problem(request, header, topic, data.index, call)
         if error is not ErrorCode.none:
-            return Refused(error)
+            return Refused(error, is_early=True)
         verdict = partition.producers.decide(header)
         if isinstance(verdict, ErrorCode):
             return Refused(verdict)
@@ -77,29 +81,31 @@ def _transaction_problem(request: Any, header: BatchHeader, topic: Topic, index:
     if request.transactional_id is None:
         return ErrorCode.transactional_id_authorization_failed
     producer = ProducerIdentity(header.producer_id, header.producer_epoch)
-    return call.broker.transactions.admit_produce(producer, topic.id, index)
+    error = call.broker.transactions.admit_produce(producer, topic.id, index)
+    return abortable(error, call.api_version, ABORTABLE_SINCE)
 
 
 def _describe(key: tuple[str, int], outcome: Outcome, offsets: Any, call: Call, now_ms: int) -> Response:
+    partition = call.broker.state.topics.partition(*key)
+    log_start_offset = partition.log_start_offset if partition else -1
     if isinstance(outcome, Refused):
         return {
             "index": key[1],
             "error_code": outcome.error,
             "base_offset": -1,
             "log_append_time": NO_TIMESTAMP,
-            "log_start_offset": -1,
+            "log_start_offset": -1 if outcome.is_early else log_start_offset,
             "record_errors": [
                 {"batch_index": index, "batch_index_error_message": outcome.message} for index in outcome.records
             ],
             "error_message": outcome.message,
         }
-    partition = call.broker.state.topics.partition(*key)
     uses_append_time = isinstance(outcome, Append) and outcome.topic.uses_append_time
     return {
         "index": key[1],
         "base_offset": outcome.base_offset if isinstance(outcome, Duplicate) else offsets[key],
         "log_append_time": now_ms if uses_append_time else NO_TIMESTAMP,
-        "log_start_offset": partition.log_start_offset if partition else -1,
+        "log_start_offset": log_start_offset,
     }
 
 

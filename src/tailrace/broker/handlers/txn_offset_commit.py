@@ -1,4 +1,7 @@
-"""TxnOffsetCommit (API key 28), versions 0-4. Version 3 names the member and its generation (KIP-447)."""
+"""TxnOffsetCommit (API key 28), versions 0-4. Version 3 names the member and its generation (KIP-447).
+
+Version 4 knows TRANSACTION_ABORTABLE (KIP-890).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
-from tailrace.broker.handlers.end_txn import refuse_outdated
+from tailrace.broker.handlers.end_txn import abortable, refuse_outdated
 from tailrace.broker.handlers.offset_commit import accept_rows, commit_response
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 from tailrace.broker.transactions.state import RequestKind
@@ -15,14 +18,16 @@ from tailrace.broker.transactions.state import RequestKind
 if TYPE_CHECKING:
     from kio.schema.txn_offset_commit.v4.request import TxnOffsetCommitRequest
 
+ABORTABLE_SINCE = 4
+
 
 def handle(request: TxnOffsetCommitRequest, call: Call) -> Response:
     """Keep offsets that a group commits when the transaction is committed."""
     broker = call.broker
     producer = ProducerIdentity(request.producer_id, request.producer_epoch)
     refuse_outdated(call, request.transactional_id, producer, RequestKind.OFFSETS)
-    error = ErrorCode.none
-    if call.api_version >= 3:
+    error = _transaction_problem(request, producer, call)
+    if error is ErrorCode.none and call.api_version >= 3:
         error = broker.groups.check_commit(
             request.group_id,
             request.generation_id,
@@ -34,9 +39,14 @@ def handle(request: TxnOffsetCommitRequest, call: Call) -> Response:
         error = ErrorCode.illegal_generation
     rows, errors = accept_rows(request, call, error)
     if rows:
-        error = broker.transactions.hold_offsets(request.transactional_id, producer, request.group_id, rows)
-        if error is ErrorCode.producer_fenced:
-            error = ErrorCode.invalid_producer_epoch  # what Kafka answers here in all versions
-        if error is not ErrorCode.none:
-            errors = {key: found if found is not ErrorCode.none else error for key, found in errors.items()}
+        broker.transactions.hold_offsets(producer, request.group_id, rows)
     return commit_response(request, errors)
+
+
+def _transaction_problem(request: TxnOffsetCommitRequest, producer: ProducerIdentity, call: Call) -> ErrorCode:
+    if not request.group_id:
+        return ErrorCode.invalid_group_id
+    error = call.broker.transactions.admit_offsets(request.transactional_id, producer, request.group_id)
+    if error is ErrorCode.producer_fenced:
+        return ErrorCode.invalid_producer_epoch  # what Kafka answers here in all versions
+    return abortable(error, call.api_version, ABORTABLE_SINCE)

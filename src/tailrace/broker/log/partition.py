@@ -220,7 +220,8 @@ class PartitionLog:
         """The greatest epoch not above `epoch` and its end; before all epochs `epoch` and the start of the first."""
         number = bisect_right(self.epochs, epoch, key=lambda entry: entry[0])
         if number == 0:
-            return epoch, self.epochs[0][1] if self.epochs else self.high_watermark
+            first = self.epochs[0][1] if self.epochs else self.high_watermark
+            return (epoch, first) if epoch >= 0 else (-1, -1)
         end = self.epochs[number][1] if number < len(self.epochs) else self.high_watermark
         return self.epochs[number - 1][0], end
 

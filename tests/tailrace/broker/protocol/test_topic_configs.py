@@ -244,6 +244,14 @@ def test_an_unknown_topic_cannot_be_configured(wire: Wire) -> None:
     assert replace(wire, missing, retention_ms="1") is ErrorCode.unknown_topic_or_partition
 
 
+@pytest.mark.parametrize(
+    ("name", "error"), [("no name!", ErrorCode.invalid_topic_exception), ("", ErrorCode.invalid_request)]
+)
+def test_an_illegal_name_cannot_be_configured(wire: Wire, name: str, error: ErrorCode) -> None:
+    assert alter(wire, name, ("retention.ms", SET, "1"))[0] is error
+    assert replace(wire, name, retention_ms="1") is error
+
+
 @pytest.mark.parametrize("resource_type", [0, 99])
 def test_an_unknown_kind_of_resource_is_an_invalid_request(wire: Wire, resource_type: int) -> None:
     error, _ = alter(wire, "name", ("retention.ms", SET, "1"), resource_type=resource_type)
@@ -350,7 +358,11 @@ def test_documentation_is_given_when_it_is_asked_for(wire: Wire) -> None:
 
 
 def test_only_what_is_asked_for_is_described(wire: Wire) -> None:
-    assert set(described(wire, wire.topic(), "retention.ms", "no.such.config")) == {"retention.ms"}
+    topic = wire.topic()
+    assert set(described(wire, topic, "retention.ms", "no.such.config")) == {"retention.ms"}
+    nothing = {"resource_type": TOPIC, "resource_name": topic, "configuration_keys": []}
+    [result] = wire.ask("describe_configs", 4, resources=[nothing]).results
+    assert len(result.configs) == len(DEFAULTS), "no names stand for all"
 
 
 @pytest.mark.parametrize(

@@ -123,9 +123,13 @@ def test_initializing_again_drops_what_was_pending(wire: Wire, producer: Produce
     until(lambda: fetched(wire, group, topic, stable=True) == NOTHING)
 
 
-def test_a_group_that_was_not_added_is_refused(wire: Wire, producer: ProducerState, group: str, topic: str) -> None:
+@pytest.mark.parametrize(("version", "error"), [(3, ErrorCode.invalid_txn_state), (4, ErrorCode.transaction_abortable)])
+def test_a_group_that_was_not_added_is_refused(
+    wire: Wire, producer: ProducerState, group: str, topic: str, version: int, error: ErrorCode
+) -> None:
     assert wire.add_partitions(producer, (topic, 0)) is ErrorCode.none
-    assert commit(wire, producer, group, topic, 7) is ErrorCode.invalid_txn_state
+    assert commit(wire, producer, group, topic, 7, version=version) is error
+    assert commit(wire, producer, group, topic, 7, version=version, generation_id=1) is error, "before the group is"
     assert fetched(wire, group, topic, stable=True) == NOTHING
 
 

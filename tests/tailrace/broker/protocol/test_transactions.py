@@ -195,10 +195,16 @@ def test_if_one_partition_is_unknown_none_is_added(wire: Wire, topic: str, produ
     assert wire.end(producer, committed=True) is ErrorCode.invalid_txn_state
 
 
-def test_a_batch_for_a_partition_that_was_not_added_is_refused(wire: Wire, topic: str, producer: ProducerState) -> None:
+@pytest.mark.parametrize(
+    ("version", "error"),
+    [(3, ErrorCode.invalid_txn_state), (10, ErrorCode.invalid_txn_state), (11, ErrorCode.transaction_abortable)],
+)
+def test_a_batch_for_a_partition_that_was_not_added_is_refused(
+    wire: Wire, topic: str, producer: ProducerState, version: int, error: ErrorCode
+) -> None:
     data = batch(b"v", producer=producer, sequence=0, transactional=True)
-    answer = wire.produce(topic, data, transactional_id=producer.transactional_id)
-    assert answer.error_code is ErrorCode.invalid_txn_state
+    answer = wire.produce(topic, data, version=version, transactional_id=producer.transactional_id)
+    assert answer.error_code is error
     assert wire.end_offset(topic) == 0
 
 
