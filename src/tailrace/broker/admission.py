@@ -90,17 +90,17 @@ def _record_problem(batch: bytes, header: BatchHeader, topic: Topic, now_ms: int
 
 
 def _time_problem(batch: bytes, header: BatchHeader, topic: Topic, now_ms: int) -> Refused | None:
-    """Records may lie in any order of time, so that the header alone tells only of the first and the newest one."""
+    """Of compressed records, the header tells the times of the first and the newest one only."""
     earliest, latest = now_ms - topic.timestamp_before_max_ms, now_ms + topic.timestamp_after_max_ms
-    is_good = header.max_timestamp <= latest and (header.base_timestamp >= earliest or earliest < 0)
-    if is_good and (earliest < 0 or header.compression != Compression.NONE):
+    if earliest < 0 and header.max_timestamp <= latest:
         return None
-    outside: tuple[int, ...] = ()
     if header.compression == Compression.NONE:
-        times = (record.timestamp for record in iter_records(batch))
-        outside = tuple(
-            index for index, time in enumerate(times) if time != NO_TIMESTAMP and not earliest <= time <= latest
-        )
-        is_good = not outside
+        times = [record.timestamp for record in iter_records(batch)]
+    else:
+        times = [header.base_timestamp, header.max_timestamp]
+    outside = [index for index, time in enumerate(times) if time != NO_TIMESTAMP and not earliest <= time <= latest]
+    if not outside:
+        return None
     message = f"a timestamp lies outside of {earliest} to {latest}, which the topic's message.timestamp.*.max.ms allow"
-    return None if is_good else Refused(ErrorCode.invalid_timestamp, message, outside)
+    records = tuple(outside) if header.compression == Compression.NONE else ()
+    return Refused(ErrorCode.invalid_timestamp, message, records)

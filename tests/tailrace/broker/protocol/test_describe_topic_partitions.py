@@ -79,7 +79,9 @@ def test_without_names_all_topics_from_the_cursor_on_are_given(wire: Wire) -> No
 def test_a_cursor_of_a_topic_that_is_gone_goes_on_with_the_next(wire: Wire) -> None:
     first, second = sorted(wire.topic() for _ in range(2))
     wire.delete_topic(first)
-    assert shown(describe(wire, cursor=(first, 1)))[0] == (second, [0])
+    found = dict(shown(describe(wire, cursor=(first, 1))))
+    assert found[second] == [0]
+    assert min(found) > first
 
 
 def test_a_cursor_behind_the_last_partition_is_no_error(wire: Wire) -> None:
