@@ -5,7 +5,7 @@ SYNC := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 ARGS ?=
 SOAK_TESTS ?= tests/tailrace/broker/durability tests/compatibility/test_crash.py
 
-.PHONY: help run test soak check format provision requirements clean
+.PHONY: help run test soak fuzz check format provision requirements clean
 help:                       ## this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -19,6 +19,10 @@ help:                       ## this list
 
 .venv/dev: .venv/run requirements/dev.txt
 	@$(SYNC) -r requirements/dev.txt
+	@touch $@
+
+.venv/fuzz: .venv/dev requirements/fuzz.txt
+	@$(SYNC) -r requirements/fuzz.txt
 	@touch $@
 
 run: .venv/run              ## start the exchange; options through ARGS="--port 8090"
@@ -46,9 +50,13 @@ provision: .venv/dev        ## install Apache Kafka, PostgreSQL and Chromium for
 bench-%: .venv/dev          ## a benchmark: make bench-exchange, QUICK=1 for a short one
 	@exec $(BIN)/python -m benchmarks.$* $(ARGS)
 
+fuzz: .venv/fuzz            ## fuzz the broker; SECONDS_EACH=600 for longer, ARGS="request" for some targets only
+	@exec $(BIN)/python -m tests.tailrace.broker.fuzz $(ARGS)
+
 requirements:               ## pin again what pyproject.toml asks for
 	@$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header requirements/build.in -o requirements/build.txt
+	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header requirements/fuzz.in -o requirements/fuzz.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header --extra dev pyproject.toml -o requirements/dev.txt
 

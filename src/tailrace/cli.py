@@ -3,6 +3,7 @@
 import typer
 
 from tailrace.broker.cli import broker
+from tailrace.broker.security.cli import users
 from tailrace.connect.cli import connect
 from tailrace.registry.cli import registry
 
@@ -15,6 +16,7 @@ app = typer.Typer(
 app.command()(broker)
 app.command()(registry)
 app.command()(connect)
+app.add_typer(users, name="users")
 
 
 @app.callback()

@@ -27,6 +27,9 @@ from tailrace.broker.groups.snapshot import GroupSnapshot
 from tailrace.broker.log.journal import Frame, JournaledBatch, encode_frame
 from tailrace.broker.log.partition import PartitionLog, SegmentWrite
 from tailrace.broker.log.segment import Segment
+from tailrace.broker.security.acls import Acls
+from tailrace.broker.security.authorizer import Authorizer
+from tailrace.broker.security.users import Users
 from tailrace.broker.topics import Topic, Topics
 from tailrace.broker.transactions.coordinator import TransactionCoordinator
 from tailrace.broker.transactions.state import Transactions
@@ -47,6 +50,8 @@ class State:
         self.offsets = CommittedOffsets()
         self.transactions = Transactions()
         self.groups = {group.group_id: group for group in checkpoint.groups}
+        self.users = Users(checkpoint.credentials)
+        self.acls = Acls(checkpoint.acls)
         # Files that a stop or a crash kept from being removed; the next checkpoint will not speak of them.
         self.obsolete_files: list[str] = []
         # Segments that were written again from the journal: durable only after the next checkpoint.
@@ -76,6 +81,8 @@ class State:
             ],
             [transaction.snapshot() for transaction in self.transactions],
             list(self.groups.values()),
+            list(self.users),
+            list(self.acls),
         )
 
     def append(self, batch: JournaledBatch) -> tuple[PartitionLog, SegmentWrite] | None:
@@ -113,6 +120,14 @@ class State:
                 self.next_producer_id = max(self.next_producer_id, event.producer_id + 1)
             case events.ProducerIdAllocated():
                 self.next_producer_id = max(self.next_producer_id, event.producer_id + 1)
+            case events.CredentialSet():
+                self.users.set(event.credential)
+            case events.CredentialDeleted():
+                self.users.delete(event.user, event.mechanism)
+            case events.AclsCreated():
+                self.acls.add(event.bindings)
+            case events.AclsDeleted():
+                self.acls.remove(event.bindings)
             case _:
                 self._apply_to_topic(event)
 
@@ -179,6 +194,16 @@ class Broker:
         self.commit.advanced = self._wake_readers
         self.groups = GroupCoordinator(self)
         self.transactions = TransactionCoordinator(self)
+        # None lets everybody do everything.
+        self.authorizer = (
+            Authorizer(
+                state.acls,
+                config.super_users,
+                allow_everyone_if_no_acl_found=config.allow_everyone_if_no_acl_found,
+            )
+            if config.acls
+            else None
+        )
         self._readers: dict[PartitionLog, set[Reader]] = {}
 
     def start(self) -> None:

@@ -15,6 +15,8 @@ from tailrace.broker.disk import Disk
 from tailrace.broker.events import OffsetRow
 from tailrace.broker.groups.snapshot import GroupSnapshot
 from tailrace.broker.log.partition import PartitionSnapshot
+from tailrace.broker.security.acls import AclBinding
+from tailrace.broker.security.credentials import ScramCredential
 
 NAME = "checkpoint"
 HEADER = struct.Struct(">4sI")
@@ -57,6 +59,8 @@ class Checkpoint(msgspec.Struct, array_like=True):
     pending_offsets: list[tuple[int, str, list[OffsetRow]]] = []
     transactions: list[TransactionSnapshot] = []
     groups: list[GroupSnapshot] = []
+    credentials: list[ScramCredential] = []
+    acls: list[AclBinding] = []
 
 
 class CorruptCheckpoint(Exception):

@@ -20,11 +20,13 @@ from tailrace.broker.checkpoint import CorruptCheckpoint
 from tailrace.broker.compaction import Compaction
 from tailrace.broker.config import BrokerConfig, Flush
 from tailrace.broker.disk import DataDirectoryInUse, Disk
+from tailrace.broker.listener import Listener
 from tailrace.broker.log.journal import JournalDamaged
 from tailrace.broker.log.segment import CorruptSegment
 from tailrace.broker.recovery import JournalGap, recover
 from tailrace.broker.retention import enforce_retention
-from tailrace.broker.server import Connection
+from tailrace.broker.security.config import ClientAuth, InvalidSecurity, Mechanism, SecurityProtocol
+from tailrace.broker.security.tls import server_context
 from tailrace.listening import AddressUnavailable, take_address
 
 EXIT_CANNOT_START = 2
@@ -35,6 +37,7 @@ SWITCH_INTERVAL_S = 0.0003
 CANNOT_START = (
     AddressUnavailable,
     DataDirectoryInUse,
+    InvalidSecurity,
     CorruptCheckpoint,
     CorruptSegment,
     JournalDamaged,
@@ -63,6 +66,32 @@ def broker(
     rebalance_delay_ms: Annotated[
         int, typer.Option(help="How long a new group waits for more members.")
     ] = BrokerConfig.group_initial_rebalance_delay_ms,
+    security_protocol: Annotated[
+        SecurityProtocol, typer.Option(help="What clients set as security.protocol.")
+    ] = BrokerConfig.security_protocol,
+    ssl_keystore_location: Annotated[
+        Path | None, typer.Option(help="PEM file with private key and certificate chain.")
+    ] = None,
+    ssl_key_password: Annotated[
+        str | None,
+        typer.Option(help="Opens the private key.", envvar="SSL_KEY_PASSWORD", show_default=False),
+    ] = None,
+    ssl_truststore_location: Annotated[
+        Path | None, typer.Option(help="PEM file with the authorities that sign clients' certificates.")
+    ] = None,
+    ssl_client_auth: Annotated[
+        ClientAuth, typer.Option(help="Whether clients must show a certificate.")
+    ] = BrokerConfig.ssl_client_auth,
+    sasl_enabled_mechanisms: Annotated[
+        list[Mechanism] | None, typer.Option(help="How clients may log in; again for more. All unless given.")
+    ] = None,
+    acls: Annotated[bool, typer.Option(help="Allow only what ACLs allow.")] = BrokerConfig.acls,
+    super_users: Annotated[
+        list[str] | None, typer.Option(help="Who may do everything, such as User:admin; again for more.")
+    ] = None,
+    allow_everyone_if_no_acl_found: Annotated[
+        bool, typer.Option(help="With --acls, let everybody use what no ACL is about.")
+    ] = BrokerConfig.allow_everyone_if_no_acl_found,
     address_file: Annotated[
         Path | None, typer.Option(help="File that gets host:port when the broker is ready.")
     ] = None,
@@ -78,6 +107,15 @@ def broker(
             num_partitions=partitions_default,
             auto_create_topics_enable=auto_create_topics,
             group_initial_rebalance_delay_ms=rebalance_delay_ms,
+            security_protocol=security_protocol,
+            ssl_keystore_location=ssl_keystore_location,
+            ssl_key_password=ssl_key_password,
+            ssl_truststore_location=ssl_truststore_location,
+            ssl_client_auth=ssl_client_auth,
+            sasl_enabled_mechanisms=tuple(sasl_enabled_mechanisms or Mechanism),
+            acls=acls,
+            super_users=tuple(super_users or ()),
+            allow_everyone_if_no_acl_found=allow_everyone_if_no_acl_found,
             address_file=address_file,
         )
     )
@@ -116,6 +154,7 @@ def _event_loop() -> asyncio.AbstractEventLoop:
 
 async def serve(config: BrokerConfig) -> None:
     """Recover, listen, and stop cleanly on a signal."""
+    context = server_context(config)
     listening = take_address(config.host, config.port)
     disk = Disk(config.data)
     disk.lock()
@@ -123,9 +162,9 @@ async def serve(config: BrokerConfig) -> None:
     state = recover(disk, config.flush)
     running = Broker(config, disk, state, _stop_at_once)
     running.start()
-    connections: set[Connection] = set()
     running.port = listening.getsockname()[1]
-    server = await loop.create_server(partial(Connection, running, connections), sock=listening, backlog=1024)
+    listener = Listener(running, listening, context)
+    listener.start()
     chores = [
         asyncio.create_task(_every(config.transaction_abort_timed_out_interval_ms, running.transactions.abort_overdue)),
         asyncio.create_task(_every(config.log_retention_check_interval_ms, partial(enforce_retention, running))),
@@ -140,9 +179,7 @@ async def serve(config: BrokerConfig) -> None:
     await stop.wait()
     for chore in chores:
         chore.cancel()
-    server.close()
-    for connection in list(connections):
-        connection.close()
+    listener.close()
     await running.commit.stop(CHECKPOINT_WITHIN_S)
     log.info("broker stopped")
 

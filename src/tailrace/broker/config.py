@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from tailrace.broker.limits.config import LimitsConfig
+from tailrace.broker.security.config import SecurityConfig
 from tailrace.broker.topic_configs import INT_MAX
 
 
@@ -20,7 +22,7 @@ class Flush(StrEnum):
 
 
 @dataclass(frozen=True)
-class BrokerConfig:
+class BrokerConfig(SecurityConfig, LimitsConfig):
     """How a broker runs; the defaults suit one developer's machine."""
 
     data: Path = Path("data/broker")
@@ -32,7 +34,6 @@ class BrokerConfig:
     node_id: int = 1
     num_partitions: int = 1
     auto_create_topics_enable: bool = False
-    socket_request_max_bytes: int = 100 << 20
     message_max_bytes: int = 1_048_588
     group_initial_rebalance_delay_ms: int = 0
     group_min_session_timeout_ms: int = 100

@@ -10,6 +10,9 @@ from __future__ import annotations
 import msgspec
 
 from tailrace.broker.groups.snapshot import GroupSnapshot
+from tailrace.broker.security.acls import AclBinding
+from tailrace.broker.security.config import Mechanism
+from tailrace.broker.security.credentials import ScramCredential
 
 OffsetRow = tuple[str, int, int, int, str, int]
 
@@ -131,6 +134,31 @@ class TransactionEnded(Event, frozen=True):
     committed: bool
 
 
+class CredentialSet(Event, frozen=True):
+    """A user has this credential for its mechanism from now on."""
+
+    credential: ScramCredential
+
+
+class CredentialDeleted(Event, frozen=True):
+    """A user's credential for a mechanism is gone."""
+
+    user: str
+    mechanism: Mechanism
+
+
+class AclsCreated(Event, frozen=True):
+    """These ACLs hold from now on."""
+
+    bindings: list[AclBinding]
+
+
+class AclsDeleted(Event, frozen=True):
+    """These ACLs are gone."""
+
+    bindings: list[AclBinding]
+
+
 AnyEvent = (
     TopicCreated
     | TopicDeleted
@@ -147,4 +175,8 @@ AnyEvent = (
     | GroupAddedToTransaction
     | OffsetsPending
     | TransactionEnded
+    | CredentialSet
+    | CredentialDeleted
+    | AclsCreated
+    | AclsDeleted
 )

@@ -3,14 +3,20 @@
 A reply is sent when everything that was recorded before it is durable. So no client ever sees a state that a crash
 could take back, and handlers do not have to think about it. What does not speak of state that can be lost says so in
 the dispatch table and is answered at once.
+
+A request waits in `_held` until it may be handled: not while the client does not read its replies, while there is no
+memory for it, or while it is not known yet who the client is and another request is to tell that. Meanwhile the
+connection is not read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import ssl
+import struct
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from itertools import count
 from typing import cast
 
@@ -19,6 +25,11 @@ import structlog
 from tailrace.broker.broker import Broker
 from tailrace.broker.call import Call, CloseConnection, Reply
 from tailrace.broker.dispatch import APIS, Api, unsupported_version_response
+from tailrace.broker.handlers.sasl_authenticate import take_token
+from tailrace.broker.limits.in_flight import InFlight
+from tailrace.broker.limits.patience import Patience
+from tailrace.broker.security.authentication import Authentication, Stage
+from tailrace.broker.security.tls import certificate_principal
 from tailrace.wire.encoding import Parts
 from tailrace.wire.framing import FrameBuffer, FrameError
 from tailrace.wire.header import RequestHeader, parse_request_header
@@ -27,96 +38,192 @@ from tailrace.wire.messages import decode_request, encode_response
 log = structlog.get_logger()
 
 OPEN_REQUESTS_MAX = 200
+UNSENT_BYTES_MAX = 16 << 20
 _connection_numbers = count(1)
 _tasks: set[asyncio.Task[None]] = set()
 
 
 class Slot:
-    """The place of one reply in the order of a connection; `parts` is None until it can be sent."""
+    """The place of one reply in the order of a connection; `parts` is None until it can be sent.
 
-    __slots__ = ("parts",)
+    `taken_bytes` is what the request takes of the memory for requests.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("parts", "taken_bytes")
+
+    def __init__(self, taken_bytes: int) -> None:
         self.parts: Parts | None = None
+        self.taken_bytes = taken_bytes
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection."""
+    """One client's connection; `on_end` is called when it is over."""
 
-    def __init__(self, broker: Broker, connections: set[Connection]) -> None:
+    def __init__(self, broker: Broker, in_flight: InFlight, on_end: Callable[[Connection], None]) -> None:
         self._broker = broker
-        self._connections = connections
+        self._in_flight = in_flight
+        self._on_end = on_end
         self._number = next(_connection_numbers)
+        self._patience = Patience(broker.config, asyncio.get_running_loop().time())
         self._frames = FrameBuffer(broker.config.socket_request_max_bytes)
+        self._held: deque[memoryview] = deque()
         self._slots: deque[Slot] = deque()
+        self._unsent_bytes = 0
+        # What is taken for the next request to be handled, which may still be arriving.
+        self._taken_bytes = 0
+        self._waits_for_memory = False
         self._transport: asyncio.Transport | None = None
+        self._authentication = Authentication()
         self._host = ""
         self._can_write = True
         self._is_reading = True
+        self._is_handling = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember the transport."""
+        """Remember the transport, and who the client's certificate says it is."""
         self._transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername")
         self._host = f"/{peer[0]}" if peer else ""
-        self._connections.add(self)
+        config = self._broker.config
+        certificate_holder: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        if config.security_protocol.uses_sasl:
+            self._authentication = Authentication(
+                mechanisms=config.sasl_enabled_mechanisms, users=self._broker.state.users
+            )
+            self._frames.max_frame_bytes = config.sasl_server_max_receive_size
+        else:
+            self._authentication = Authentication(certificate_principal(certificate_holder))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; what its requests do goes on."""
         self._transport = None
-        self._connections.discard(self)
+        self._held.clear()
+        self._give_back(self._taken_bytes)
+        self._taken_bytes = 0
+        self._on_end(self)
 
     def close(self) -> None:
         """Close the connection when what was written is sent."""
         if self._transport is not None:
             self._transport.close()
 
+    def check(self, now: float) -> None:
+        """Close the connection when the client lets us wait for too long; `now` is the event loop's time."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        overdue = self._patience.overdue(
+            now,
+            is_known=self._authentication.is_open,
+            is_receiving=self._is_reading and not self._frames.is_empty,
+            is_idle=not self._slots and not self._held,
+            unread_bytes=0 if self._can_write else self._transport.get_write_buffer_size(),
+        )
+        if overdue is not None:
+            log.info("gave up a connection", client=self._host, reason=overdue)
+            self._transport.abort()
+
+    # -- reading and writing -------------------------------------------------------------------------------------
+
     def pause_writing(self) -> None:
-        """The client does not read fast enough: read no more of its requests."""
+        """The client does not read fast enough: handle no more of its requests."""
         self._can_write = False
         self._balance()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
         self._can_write = True
-        self._balance()
-
-    def _balance(self) -> None:
-        may_read = self._can_write and len(self._slots) < OPEN_REQUESTS_MAX
-        if self._transport is None or may_read == self._is_reading:
-            return
-        self._is_reading = may_read
-        if may_read:
-            self._transport.resume_reading()
-        else:
-            self._transport.pause_reading()
+        self._patience.was_read(asyncio.get_running_loop().time())
+        self._send()
 
     def data_received(self, data: bytes) -> None:
         """Handle each request that is complete."""
         try:
-            for frame in self._frames.feed(data):
-                if self._transport is None or self._transport.is_closing():
-                    return
-                self._receive(frame)
+            self._held.extend(self._frames.feed(data))
         except FrameError as error:
+            self._handle_held()
             self._refuse(str(error))
+            return
+        self._patience.heard(asyncio.get_running_loop().time(), is_complete=bool(self._held))
+        self._handle_held()
+
+    def _balance(self) -> None:
+        """Read when the next request can be handled as soon as it is complete."""
+        may_read = not self._held and not self._waits_for_memory and self._may_handle()
+        if self._transport is None or may_read == self._is_reading or self._transport.is_closing():
+            return
+        self._is_reading = may_read
+        if may_read:
+            self._patience.hears_again(asyncio.get_running_loop().time())
+            self._transport.resume_reading()
+        else:
+            self._transport.pause_reading()
+
+    def _may_handle(self) -> bool:
+        if not self._authentication.is_open:
+            return not self._slots and self._authentication.stage is not Stage.FAILED
+        return self._can_write and len(self._slots) < OPEN_REQUESTS_MAX and self._unsent_bytes < UNSENT_BYTES_MAX
+
+    def _handle_held(self) -> None:
+        """Handle requests in their order as far as possible now, and make room for the next."""
+        if self._is_handling:
+            return
+        self._is_handling = True
+        try:
+            while self._held and self._transport is not None and not self._transport.is_closing():
+                if not self._may_handle() or not self._take(len(self._held[0])):
+                    break
+                slot, self._taken_bytes = Slot(self._taken_bytes), 0
+                self._receive(self._held.popleft(), slot)
+        finally:
+            self._is_handling = False
+        if not self._held and self._frames.expected_bytes:
+            self._take(self._frames.expected_bytes)
         self._balance()
 
-    def _receive(self, frame: memoryview) -> None:
+    def _take(self, size: int) -> bool:
+        """Take memory for the next request; if there is none, wait for it."""
+        if self._taken_bytes == 0 and not self._waits_for_memory and self._transport is not None:
+            if self._in_flight.take(size, lambda: self._let_in(size)):
+                self._taken_bytes = size
+            else:
+                self._waits_for_memory = True
+        return not self._waits_for_memory
+
+    def _let_in(self, size: int) -> None:
+        self._waits_for_memory = False
+        if self._transport is None:
+            self._give_back(size)
+        else:
+            self._taken_bytes = size
+            self._handle_held()
+
+    def _give_back(self, size: int) -> None:
+        if size:
+            self._in_flight.give_back(size)
+
+    # -- requests ------------------------------------------------------------------------------------------------
+
+    def _receive(self, frame: memoryview, slot: Slot) -> None:
+        if self._authentication.stage is Stage.BARE_TOKENS:
+            self._slots.append(slot)
+            self._start(self._answer_token(bytes(frame), slot))
+            return
         try:
             header = parse_request_header(frame)
         except Exception as error:
-            self._refuse(f"a request header of {len(frame)} bytes cannot be read: {error}")
+            self._refuse(f"a request header of {len(frame)} bytes cannot be read: {error}", slot)
             return
         api = APIS.get(header.api_key)
-        slot = Slot()
         if api is None or header.api_version not in api.decodes:
             self._answer_unsupported(api, header, slot)
+            return
+        if not self._is_admitted(api):
+            self._refuse(f"{api.name} must not be asked by somebody unknown: {self._authentication.stage.name}", slot)
             return
         try:
             request = decode_request(api.name, header.api_version, frame, header.end)
         except Exception as error:
-            self._refuse(f"a {api.name} request, version {header.api_version}, cannot be read: {error!r}")
+            self._refuse(f"a {api.name} request, version {header.api_version}, cannot be read: {error!r}", slot)
             return
         self._slots.append(slot)
         call = Call(
@@ -126,36 +233,56 @@ class Connection(asyncio.Protocol):
             header.client_id or "",
             self._host,
             self._number,
+            self._authentication,
         )
         try:
             result = api.handle(request, call)
         except Exception as error:
-            self._fail(api, error)
+            self._fail(api, error, slot)
             return
         if inspect.isawaitable(result):
-            task = asyncio.ensure_future(self._finish(api, call, slot, result))
-            _tasks.add(task)
-            task.add_done_callback(_tasks.discard)
+            # It may wait for other requests, which must not wait for its memory.
+            self._free(slot)
+            self._start(self._finish(api, call, slot, result))
         else:
             self._complete(api, call, slot, result)
 
+    def _is_admitted(self, api: Api) -> bool:
+        authentication = self._authentication
+        if authentication.is_open:
+            expires_at = authentication.expires_at
+            return expires_at is None or api.name == "sasl_handshake" or asyncio.get_running_loop().time() < expires_at
+        return authentication.admits(api.name)
+
     def _answer_unsupported(self, api: Api | None, header: RequestHeader, slot: Slot) -> None:
-        if api is None or api.name != "api_versions":
+        if api is None or api.name != "api_versions" or not self._is_admitted(api):
             name = api.name if api else f"API {header.api_key}"
-            self._refuse(f"{name}, version {header.api_version}, is not supported")
+            self._refuse(f"{name}, version {header.api_version}, is not supported", slot)
             return
         self._slots.append(slot)
-        slot.parts = encode_response("api_versions", 0, header.correlation_id, unsupported_version_response())
-        self._send()
+        parts = encode_response("api_versions", 0, header.correlation_id, unsupported_version_response())
+        self._release(slot, parts)
+
+    async def _answer_token(self, token: bytes, slot: Slot) -> None:
+        """A SASL token without a request around it; its answer has nothing around it, too (KIP-43)."""
+        answer = await take_token(self._authentication, token, self._broker.config)
+        parts = [] if answer is None else [struct.pack(">i", len(answer)), answer]
+        self._release(slot, parts)
+
+    def _start(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        _tasks.add(task)
+        task.add_done_callback(_tasks.discard)
 
     async def _finish(self, api: Api, call: Call, slot: Slot, result: Awaitable[Reply]) -> None:
         try:
             reply = await result
         except Exception as error:
-            self._fail(api, error)
+            self._fail(api, error, slot)
             return
         self._complete(api, call, slot, reply)
-        self._balance()
+
+    # -- replies -------------------------------------------------------------------------------------------------
 
     def _complete(self, api: Api, call: Call, slot: Slot, reply: Reply) -> None:
         """Encode a reply and send it when it may be sent."""
@@ -172,28 +299,50 @@ class Connection(asyncio.Protocol):
             self._release(slot, parts)
 
     def _release(self, slot: Slot, parts: Parts) -> None:
+        self._free(slot)
         slot.parts = parts
+        self._unsent_bytes += sum(map(len, parts))
         self._send()
 
+    def _free(self, slot: Slot) -> None:
+        size, slot.taken_bytes = slot.taken_bytes, 0
+        self._give_back(size)
+
     def _send(self) -> None:
-        """Send the replies at the head of the queue that are ready."""
+        """Send the replies at the head of the queue that are ready, if the client reads."""
         out: Parts = []
-        while self._slots and self._slots[0].parts is not None:
+        while self._can_write and self._slots and self._slots[0].parts is not None:
             out += self._slots.popleft().parts or ()
         if out and self._transport is not None:
-            self._transport.write(b"".join(out))
-        if not self._is_reading:
-            self._balance()
+            data = b"".join(out)
+            self._unsent_bytes -= len(data)
+            self._transport.write(data)
+        if self._authentication.mechanisms:
+            self._after_login_step()
+        if self._unsent_bytes > self._broker.config.socket_send_max_bytes:
+            self._refuse(f"{self._unsent_bytes:,} bytes wait to be read")
+        if self._held or not self._is_reading:
+            self._handle_held()
 
-    def _refuse(self, reason: str) -> None:
+    def _after_login_step(self) -> None:
+        if self._authentication.is_open:
+            self._frames.max_frame_bytes = self._broker.config.socket_request_max_bytes
+        elif self._authentication.stage is Stage.FAILED and not self._slots:
+            self.close()
+
+    def _refuse(self, reason: str, slot: Slot | None = None) -> None:
         log.warning("closed a connection", client=self._host, reason=reason)
-        if self._transport is not None:
-            self._transport.abort()
+        self._abort(slot)
 
-    def _fail(self, api: Api, error: Exception) -> None:
+    def _fail(self, api: Api, error: Exception, slot: Slot) -> None:
         if isinstance(error, CloseConnection):
-            self._refuse(str(error))
+            self._refuse(str(error), slot)
             return
         log.error("a request failed, its connection is closed", api=api.name, client=self._host, exc_info=error)
+        self._abort(slot)
+
+    def _abort(self, slot: Slot | None) -> None:
+        if slot is not None:
+            self._free(slot)
         if self._transport is not None:
             self._transport.abort()

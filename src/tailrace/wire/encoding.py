@@ -63,7 +63,7 @@ def struct_encoder(schema: type[Any]) -> Encode:
 
 
 def _is_number(field: Field[Any]) -> bool:
-    return field.metadata.get("kafka_type") in NUMBERS and not _classify(field.type)[0]
+    return field.metadata.get("kafka_type") in NUMBERS and not classify(field.type)[0]
 
 
 def _steps(run: list[Field[Any]], is_number: bool, flexible: bool) -> list[Encode]:
@@ -95,7 +95,7 @@ def _encode_tagged(value: Mapping[str, Any], tagged: list[tuple[int, str, Encode
 
 
 def _named(field: Field[Any], flexible: bool) -> tuple[str, Encode, Any]:
-    kind, item = _classify(field.type)
+    kind, item = classify(field.type)
     nullable = kind.endswith("?") and "tag" not in field.metadata
     encode: Encode
     if is_dataclass(item):
@@ -111,7 +111,7 @@ def _named(field: Field[Any], flexible: bool) -> tuple[str, Encode, Any]:
     return field.name, encode, default
 
 
-def _classify(annotation: Any) -> tuple[str, type[Any]]:
+def classify(annotation: Any) -> tuple[str, type[Any]]:
     """Shape and item type of a field: ("[]?", Topic) for `tuple[Topic, ...] | None`."""
     members = get_args(annotation) if get_origin(annotation) is not tuple else ()
     optional = "?" if NoneType in members else ""
@@ -119,7 +119,7 @@ def _classify(annotation: Any) -> tuple[str, type[Any]]:
     if get_origin(inner) is not tuple:
         return optional, inner
     item = get_args(inner)[0]
-    return "[]" + optional, _classify(item)[1]
+    return "[]" + optional, classify(item)[1]
 
 
 def _default(field: Field[Any]) -> Any:
@@ -134,7 +134,7 @@ def _default(field: Field[Any]) -> Any:
     kafka_type = field.metadata["kafka_type"]
     if kafka_type in NUMBERS:
         return 0
-    if kafka_type == "uuid" or _classify(field.type)[0]:
+    if kafka_type == "uuid" or classify(field.type)[0]:
         return None
     return "" if kafka_type == "string" else b""
 

@@ -15,42 +15,59 @@ class FrameError(Exception):
 class FrameBuffer:
     """Cuts a byte stream into frames.
 
-    A frame that arrives in many chunks is collected in a list and joined once, so that a large request costs one copy.
+    A frame that is not complete is copied to its place as it arrives; however small the pieces are, it takes no more
+    memory than its size.
     """
 
     def __init__(self, max_frame_bytes: int) -> None:
         self.max_frame_bytes = max_frame_bytes
-        self._chunks: list[bytes] = []
-        self._buffered_bytes = 0
-        self._needed_bytes = LENGTH.size
+        self._length = b""
+        self._frame: bytearray | None = None
+        self._filled_bytes = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing but complete frames was received."""
+        return self._frame is None and not self._length
+
+    @property
+    def expected_bytes(self) -> int:
+        """Length of the frame that is being received, 0 when none is or its length is not known yet."""
+        return 0 if self._frame is None else len(self._frame)
 
     def feed(self, chunk: bytes) -> Iterator[memoryview]:
         """Add what was received and give each frame that is complete, without its length.
 
         Raises FrameError when a length is negative or above `max_frame_bytes`.
         """
-        self._chunks.append(chunk)
-        self._buffered_bytes += len(chunk)
-        if self._buffered_bytes < self._needed_bytes:
-            return
-        data = memoryview(chunk if len(self._chunks) == 1 else b"".join(self._chunks))
+        if self._frame is not None:
+            missing = len(self._frame) - self._filled_bytes
+            self._fill(chunk[:missing])
+            if len(chunk) < missing:
+                return
+            complete, self._frame = memoryview(self._frame).toreadonly(), None
+            yield complete
+            chunk = chunk[missing:]
+        data = memoryview(self._length + chunk if self._length else chunk)
+        self._length = b""
         position = 0
-        while True:
-            frame_bytes = self._frame_bytes(data, position)
-            end = position + LENGTH.size + frame_bytes
-            if end > len(data) or len(data) - position < LENGTH.size:
-                break
-            yield data[position + LENGTH.size : end]
-            position = end
-        rest = bytes(data[position:])
-        self._chunks = [rest] if rest else []
-        self._buffered_bytes = len(rest)
-        self._needed_bytes = LENGTH.size + frame_bytes
+        while len(data) - position >= LENGTH.size:
+            start = position + LENGTH.size
+            position = start + self._frame_bytes(data, position)
+            if position > len(data):
+                self._frame, self._filled_bytes = bytearray(position - start), 0
+                self._fill(data[start:])
+                return
+            yield data[start:position]
+        self._length = bytes(data[position:])
+
+    def _fill(self, content: bytes | memoryview) -> None:
+        assert self._frame is not None
+        end = self._filled_bytes + len(content)
+        self._frame[self._filled_bytes : end] = content
+        self._filled_bytes = end
 
     def _frame_bytes(self, data: memoryview, position: int) -> int:
-        """Length of the frame that starts at `position`, 0 when the length itself is not complete yet."""
-        if len(data) - position < LENGTH.size:
-            return 0
         frame_bytes: int = LENGTH.unpack_from(data, position)[0]
         if not 0 <= frame_bytes <= self.max_frame_bytes:
             raise FrameError(

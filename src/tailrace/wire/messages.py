@@ -6,13 +6,14 @@ Each module of `kio` costs about 10 ms to import and there are hundreds, so noth
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any
 
 from kio.serial import entity_reader
 
+from tailrace.wire.array_check import check_arrays
 from tailrace.wire.encoding import Parts, struct_encoder
 from tailrace.wire.header import skip_tagged_fields
 
@@ -28,9 +29,9 @@ def message_class(api: str, version: int, direction: str) -> type[Any]:
 
 
 @cache
-def _request_reader(api: str, version: int) -> tuple[Any, bool]:
+def _request_reader(api: str, version: int) -> tuple[Any, bool, Callable[[memoryview, int], None]]:
     schema = message_class(api, version, "request")
-    return entity_reader(schema), schema.__header_schema__.__version__ >= 2
+    return entity_reader(schema), schema.__header_schema__.__version__ >= 2, check_arrays(schema)
 
 
 def decode_request(api: str, version: int, frame: memoryview, body_start: int) -> Any:
@@ -38,8 +39,9 @@ def decode_request(api: str, version: int, frame: memoryview, body_start: int) -
 
     Malformed bytes raise whatever the reader raises: treat every exception as a malformed request.
     """
-    read, has_tagged_header = _request_reader(api, version)
+    read, has_tagged_header, check = _request_reader(api, version)
     start = skip_tagged_fields(frame, body_start) if has_tagged_header else body_start
+    check(frame, start)
     request, _ = read(frame, start)
     return request
 

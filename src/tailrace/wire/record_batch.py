@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from crc32c import crc32c
 
-from tailrace.wire.compression import CannotDecompress, compress, decompress
+from tailrace.wire.compression import CannotDecompress, Compression, compress, decompress
 from tailrace.wire.varint import read_varint, varint
 
 HEADER = struct.Struct(">qiibIhiqqqhii")
@@ -23,6 +23,7 @@ LEADING = struct.Struct(">qii")  # what a broker rewrites: base offset, length, 
 LOG_OVERHEAD_BYTES = OFFSET_AND_LENGTH.size
 MAGIC = 2
 OLD_MAGIC = (0, 1)  # messages of before Kafka 0.11
+RECORD_BYTES_MIN = 7  # length, attributes, two deltas, no key, no value, no headers
 CRC_POSITION = 17
 CRC_START = 21
 
@@ -152,6 +153,9 @@ def check_batch(batch: bytes | memoryview) -> BatchHeader:
         raise CorruptBatch(f"CRC {actual:#010x}, expected {header.crc:#010x}")
     if header.last_offset_delta < 0 or header.record_count != header.last_offset_delta + 1:
         raise MalformedBatch(f"{header.record_count} records with last offset delta {header.last_offset_delta}")
+    body_bytes = len(batch) - HEADER_BYTES
+    if header.compression == Compression.NONE and header.record_count * RECORD_BYTES_MIN > body_bytes:
+        raise MalformedBatch(f"{header.record_count} records in {body_bytes} bytes")
     return header
 
 
@@ -305,6 +309,8 @@ def records_without_key(batch: bytes) -> list[int]:
     try:
         for index in range(parse_header(batch).record_count):
             size, position = read_varint(batch, position)
+            if size < 0:
+                raise ValueError(f"a record of {size} bytes")
             end = position + size
             position += 1
             while batch[position] >= 0x80:  # timestamp delta

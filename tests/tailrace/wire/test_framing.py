@@ -1,4 +1,5 @@
 import struct
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -30,3 +31,26 @@ def test_frames_before_a_bad_length_are_given() -> None:
     assert bytes(next(frames)) == b"a"
     with pytest.raises(FrameError):
         next(frames)
+
+
+def test_it_says_how_much_it_waits_for() -> None:
+    buffer = FrameBuffer(100)
+    waited_for = []
+    for byte in struct.pack(">i3s", 3, b"abc"):
+        waited_for.append((buffer.is_empty, buffer.expected_bytes))
+        frames = list(buffer.feed(bytes([byte])))
+    assert waited_for == [(True, 0), *[(False, 0)] * 3, *[(False, 3)] * 3]
+    assert [bytes(frame) for frame in frames] == [b"abc"]
+    assert buffer.is_empty
+
+
+def test_a_frame_of_single_bytes_takes_no_more_memory_than_its_size() -> None:
+    size = 100_000
+    buffer = FrameBuffer(size)
+    list(buffer.feed(struct.pack(">i", size)))
+    tracemalloc.start()
+    for _ in range(size - 1):
+        list(buffer.feed(b"x"))
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < size / 10

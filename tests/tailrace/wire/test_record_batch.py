@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from tailrace.wire.record_batch import (
     HEADER,
     HEADER_BYTES,
+    LOG_OVERHEAD_BYTES,
     MAX_SEQUENCE,
     BatchHeader,
     ControlType,
@@ -21,6 +22,7 @@ from tailrace.wire.record_batch import (
     parse_header,
     records_without_key,
     relocate,
+    seal,
     with_append_time,
 )
 
@@ -127,3 +129,24 @@ def test_sequences_wrap_to_zero() -> None:
     assert add_sequence(MAX_SEQUENCE, 1) == 0
     header = BatchHeader(0, 0, 0, 2, 0, 0, 4, 0, 0, 1, 0, MAX_SEQUENCE - 2, 5)
     assert header.last_sequence == 1
+
+
+def claiming(count: int, body: bytes) -> bytes:
+    """A batch with a right CRC that claims to have so many records."""
+    header = parse_header(encode_batch([Record(0, 0, None, None)]))
+    size = HEADER_BYTES - LOG_OVERHEAD_BYTES + len(body)
+    changed = header._replace(batch_length=size, record_count=count, last_offset_delta=count - 1)
+    return seal(bytearray(HEADER.pack(*changed) + body))
+
+
+def test_more_records_than_fit_are_not_believed() -> None:
+    check_batch(claiming(2, bytes(14)))
+    with pytest.raises(CorruptBatch, match="2147483647 records in 14 bytes"):
+        check_batch(claiming(2**31 - 1, bytes(14)))
+
+
+def test_a_record_of_negative_size_ends_the_search_for_keys() -> None:
+    """Or else it would be found again, as many times as the header claims to have records."""
+    batch = claiming(2**31 - 1, b"\x01" + bytes(20))
+    with pytest.raises(CorruptBatch, match="-1 bytes"):
+        records_without_key(batch)

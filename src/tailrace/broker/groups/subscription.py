@@ -24,6 +24,8 @@ def _topics_in(metadata: bytes) -> set[str]:
         position = 6
         for _ in range(count):
             size = struct.unpack_from(">h", metadata, position)[0]
+            if size < 0:
+                return set()
             topics.add(metadata[position + 2 : position + 2 + size].decode())
             position += 2 + size
     except (struct.error, UnicodeDecodeError):

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kio.schema.errors import ErrorCode
+
 from tailrace.broker.call import Call, Response
-from tailrace.broker.handlers.end_txn import downgrade, refuse_outdated
+from tailrace.broker.handlers.end_txn import downgrade, may_write, refuse_outdated
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 from tailrace.broker.transactions.state import RequestKind
 
@@ -17,6 +20,10 @@ FENCED_SINCE = 2
 
 def handle(request: AddOffsetsToTxnRequest, call: Call) -> Response:
     """Let a transaction commit offsets of a group."""
+    if not may_write(call, request.transactional_id):
+        return {"error_code": ErrorCode.transactional_id_authorization_failed}
+    if not call.allows(Operation.READ, ResourceType.GROUP, request.group_id):
+        return {"error_code": ErrorCode.group_authorization_failed}
     producer = ProducerIdentity(request.producer_id, request.producer_epoch)
     refuse_outdated(call, request.transactional_id, producer, RequestKind.TRANSACTION)
     error = call.broker.transactions.add_group(request.transactional_id, producer, request.group_id)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.alter_partition_reassignments.v0.request import AlterPartitionReassignmentsRequest
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 def handle(request: AlterPartitionReassignmentsRequest, call: Call) -> Response:
     """Accept what changes nothing, and refuse the rest."""
+    if not call.allows(Operation.ALTER, ResourceType.CLUSTER):
+        return {"error_code": ErrorCode.cluster_authorization_failed}
     return {
         "responses": [
             {"name": topic.name, "partitions": [_answer(topic.name, entry, call) for entry in topic.partitions]}

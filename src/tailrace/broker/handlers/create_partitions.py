@@ -10,6 +10,7 @@ from kio.schema.errors import ErrorCode
 from tailrace.broker.call import Call, Response
 from tailrace.broker.events import PartitionsAdded
 from tailrace.broker.handlers.create_topics import PARTITIONS_MAX
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.create_partitions.v3.request import CreatePartitionsRequest
@@ -24,6 +25,8 @@ def handle(request: CreatePartitionsRequest, call: Call) -> Response:
 
 
 def _grow(wanted: Any, call: Call, *, validate_only: bool) -> Response:
+    if not call.allows(Operation.ALTER, ResourceType.TOPIC, wanted.name):
+        return {"name": wanted.name, "error_code": ErrorCode.topic_authorization_failed}
     topic = call.broker.state.topics.by_name(wanted.name)
     if topic is None:
         return {"name": wanted.name, "error_code": ErrorCode.unknown_topic_or_partition}

@@ -16,6 +16,7 @@ from tailrace.broker.call import Call, Response
 from tailrace.broker.config import BrokerConfig
 from tailrace.broker.events import TopicCreated
 from tailrace.broker.handlers.describe_configs import describe_topic_configs
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topic_configs import problem
 from tailrace.broker.topics import Topic, is_legal_name
 
@@ -43,6 +44,11 @@ def create_with_defaults(broker: Broker, name: str) -> Topic:
 
 
 def _create(wanted: Any, call: Call, *, validate_only: bool) -> Response:
+    if not (
+        call.allows(Operation.CREATE, ResourceType.CLUSTER)
+        or call.allows(Operation.CREATE, ResourceType.TOPIC, wanted.name)
+    ):
+        return _refused(wanted.name, ErrorCode.topic_authorization_failed, "Authorization failed.")
     configs = {config.name: config.value for config in wanted.configs}
     count = _partition_count(wanted, call.broker.config)
     error, message = _problem(wanted, call.broker, count, configs)
@@ -50,6 +56,9 @@ def _create(wanted: Any, call: Call, *, validate_only: bool) -> Response:
         return _refused(wanted.name, error, message)
     answer: dict[str, Any] = {"name": wanted.name, "num_partitions": count, "replication_factor": 1}
     topic_id = uuid4() if validate_only else _record(call.broker, wanted.name, count, configs).uuid
+    if not call.allows(Operation.DESCRIBE_CONFIGS, ResourceType.TOPIC, wanted.name):
+        unknown = {"num_partitions": -1, "replication_factor": -1, "configs": None}
+        return answer | unknown | {"topic_config_error_code": ErrorCode.topic_authorization_failed}
     return answer | {"topic_id": topic_id, "configs": describe_topic_configs(configs)}
 
 

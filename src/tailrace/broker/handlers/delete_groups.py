@@ -8,6 +8,7 @@ from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.events import GroupDeleted
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.delete_groups.v2.request import DeleteGroupsRequest
@@ -23,6 +24,8 @@ def handle(request: DeleteGroupsRequest, call: Call) -> Response:
 
 
 def _delete(group_id: str, call: Call) -> ErrorCode:
+    if not call.allows(Operation.DELETE, ResourceType.GROUP, group_id):
+        return ErrorCode.group_authorization_failed
     groups = call.broker.groups
     has_offsets = group_id in call.broker.state.offsets.committed
     if group_id not in groups.groups and not has_offsets:

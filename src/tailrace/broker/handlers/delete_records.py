@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topics import Topic
 
 if TYPE_CHECKING:
@@ -20,7 +21,12 @@ def handle(request: DeleteRecordsRequest, call: Call) -> Response:
         "topics": [
             {
                 "name": wanted.name,
-                "partitions": [_delete(topics.by_name(wanted.name), entry, call) for entry in wanted.partitions],
+                "partitions": [
+                    _delete(topics.by_name(wanted.name), entry, call)
+                    if call.allows(Operation.DELETE, ResourceType.TOPIC, wanted.name)
+                    else _refused(entry.partition_index, ErrorCode.topic_authorization_failed)
+                    for entry in wanted.partitions
+                ],
             }
             for wanted in request.topics
         ]

@@ -9,6 +9,7 @@ from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.events import TopicDeleted
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topics import Topic
 
 if TYPE_CHECKING:
@@ -24,12 +25,10 @@ def handle(request: DeleteTopicsRequest, call: Call) -> Response:
         wanted = [(name, None) for name in older.topic_names]
     counts = Counter(wanted)
     found = {key: _find(*key, call) for key in wanted}
-    times = Counter(topic.id for topic in map(found.get, wanted) if topic is not None)
+    times: Counter[Topic | None] = Counter(topic for topic in map(found.get, wanted) if topic is not None)
     return {
         "responses": [
-            _delete(name, topic_id, topic, call)
-            if counts[name, topic_id] == 1 and (topic is None or times[topic.id] == 1)
-            else _refused(name, topic_id, ErrorCode.invalid_request)
+            _delete(name, topic_id, topic, call, is_repeated=counts[name, topic_id] > 1 or times[topic] > 1)
             for (name, topic_id), topic in found.items()
         ]
     }
@@ -42,8 +41,13 @@ def _find(name: str | None, topic_id: Any, call: Call) -> Topic | None:
     return topics.by_id(topic_id.bytes) if topic_id else None
 
 
-def _delete(name: str | None, topic_id: Any, topic: Topic | None, call: Call) -> Response:
-    if (name is None) == (topic_id is None):
+def _delete(name: str | None, topic_id: Any, topic: Topic | None, call: Call, *, is_repeated: bool) -> Response:
+    wanted = name if topic is None else topic.name
+    if wanted is not None and not call.allows(Operation.DELETE, ResourceType.TOPIC, wanted):
+        # Who asks by id does not know the name, and learns it only if they may.
+        is_known = name is not None or call.allows(Operation.DESCRIBE, ResourceType.TOPIC, wanted)
+        return _refused(wanted if is_known else None, topic_id, ErrorCode.topic_authorization_failed)
+    if is_repeated or (name is None) == (topic_id is None):
         return _refused(name, topic_id, ErrorCode.invalid_request)
     if topic is None:
         missing = ErrorCode.unknown_topic_id if name is None else ErrorCode.unknown_topic_or_partition

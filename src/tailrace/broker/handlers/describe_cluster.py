@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.handlers.metadata import cluster_operations
 
 if TYPE_CHECKING:
     from kio.schema.describe_cluster.v1.request import DescribeClusterRequest
@@ -24,8 +25,11 @@ def handle(request: DescribeClusterRequest, call: Call) -> Response:
             "error_message": f"endpoint type {endpoint_type}, expected {BROKERS} (brokers)",
         }
     broker = call.broker
-    return {
+    described = {
         "cluster_id": broker.state.cluster_id,
         "controller_id": broker.config.node_id,
         "brokers": [{"broker_id": broker.config.node_id, "host": broker.advertised_host, "port": broker.port}],
     }
+    if request.include_cluster_authorized_operations:
+        described["cluster_authorized_operations"] = cluster_operations(call)
+    return described

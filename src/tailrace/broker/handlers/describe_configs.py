@@ -9,6 +9,7 @@ from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.config import BrokerConfig
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topic_config_descriptions import DESCRIPTIONS
 from tailrace.broker.topic_configs import DEFINITIONS, ConfigType
 from tailrace.broker.topics import is_legal_name
@@ -40,6 +41,9 @@ def _as_asked(configs: Iterable[Response], request: DescribeConfigsRequest) -> l
 
 def _describe(resource: Any, call: Call) -> dict[str, Any]:
     named = {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
+    error = authorization_problem(resource, Operation.DESCRIBE_CONFIGS, call)
+    if error is not ErrorCode.none:
+        return named | {"error_code": error}
     if resource.resource_type == TOPIC:
         topic = call.broker.state.topics.by_name(resource.resource_name)
         if topic is None:
@@ -60,6 +64,15 @@ def _describe(resource: Any, call: Call) -> dict[str, Any]:
     if wanted:
         configs = [config for config in configs if config["name"] in wanted]
     return named | {"configs": configs}
+
+
+def authorization_problem(resource: Any, operation: Operation, call: Call) -> ErrorCode:
+    """Whether the client may do something to the configurations of a resource."""
+    if resource.resource_type == TOPIC:
+        may = call.allows(operation, ResourceType.TOPIC, resource.resource_name)
+        return ErrorCode.none if may else ErrorCode.topic_authorization_failed
+    may = call.allows(operation, ResourceType.CLUSTER)
+    return ErrorCode.none if may else ErrorCode.cluster_authorization_failed
 
 
 def describe_topic_configs(topic_configs: Mapping[str, str]) -> list[Response]:

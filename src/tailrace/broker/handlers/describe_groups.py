@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.groups.state import Group, GroupState
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.describe_groups.v5.request import DescribeGroupsRequest
@@ -13,10 +16,20 @@ if TYPE_CHECKING:
 
 def handle(request: DescribeGroupsRequest, call: Call) -> Response:
     """Describe groups with their members."""
-    return {"groups": [_describe(group_id, call) for group_id in request.groups]}
+    wants_operations = getattr(request, "include_authorized_operations", False)
+    groups = []
+    for group_id in request.groups:
+        if not call.allows(Operation.DESCRIBE, ResourceType.GROUP, group_id):
+            groups.append({"group_id": group_id, "error_code": ErrorCode.group_authorization_failed})
+            continue
+        described = _describe(group_id, call)
+        if wants_operations:
+            described["authorized_operations"] = call.authorized_operations(ResourceType.GROUP, group_id)
+        groups.append(described)
+    return {"groups": groups}
 
 
-def _describe(group_id: str, call: Call) -> Response:
+def _describe(group_id: str, call: Call) -> dict[str, Any]:
     group = call.broker.groups.groups.get(group_id)
     if group is None:
         has_offsets = group_id in call.broker.state.offsets.committed

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from kio.schema.errors import ErrorCode
+
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topics import Topic
 
 if TYPE_CHECKING:
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
 
 def handle(request: DescribeLogDirsRequest, call: Call) -> Response:
     """Describe the data directory and how much of it the partitions take."""
+    if not call.allows(Operation.DESCRIBE, ResourceType.CLUSTER):
+        return {"error_code": ErrorCode.cluster_authorization_failed}
     broker = call.broker
     if request.topics is None:
         topics = [_describe(topic, range(len(topic.partitions))) for topic in broker.state.topics]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topics import is_legal_name
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def handle(request: DescribeProducersRequest, call: Call) -> Response:
 
 
 def _describe(name: str, index: int, call: Call) -> Response:
+    if not call.allows(Operation.READ, ResourceType.TOPIC, name):
+        return {"partition_index": index, "error_code": ErrorCode.topic_authorization_failed}
     log = call.broker.state.topics.partition(name, index)
     if log is None:
         is_legal = is_legal_name(name)

@@ -6,11 +6,12 @@ and partition to go on with.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topics import Topic, is_legal_name
 
 if TYPE_CHECKING:
@@ -27,11 +28,18 @@ def handle(request: DescribeTopicPartitionsRequest, call: Call) -> Response:
         return {"topics": [{"error_code": ErrorCode.invalid_request, "name": name} for name in names]}
     first, start = (cursor.topic_name, cursor.partition_index) if cursor else ("", 0)
     wanted = sorted(name for name in names or {topic.name for topic in call.broker.state.topics} if name >= first)
+    visible = [name for name in wanted if call.allows(Operation.DESCRIBE, ResourceType.TOPIC, name)]
     limit = max(min(request.response_partition_limit, PARTITIONS_MAX), 1)
-    return _page(wanted, start if first in wanted else 0, limit, call)
+    page = _page(visible, start if first in visible else 0, limit, call)
+    page["topics"] += [
+        {"error_code": ErrorCode.topic_authorization_failed, "name": name}
+        for name in wanted
+        if name in names and name not in visible
+    ]
+    return page
 
 
-def _page(names: list[str], start: int, limit: int, call: Call) -> Response:
+def _page(names: list[str], start: int, limit: int, call: Call) -> dict[str, Any]:
     """At most `limit` partitions, of the first topic those from `start` on."""
     described: list[Response] = []
     for name in names:
@@ -72,4 +80,5 @@ def _describe(topic: Topic, indexes: range, call: Call) -> Response:
             }
             for index in indexes
         ],
+        "topic_authorized_operations": call.authorized_operations(ResourceType.TOPIC, topic.name),
     }

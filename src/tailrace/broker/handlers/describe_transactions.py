@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.transactions.state import Transaction
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ def handle(request: DescribeTransactionsRequest, call: Call) -> Response:
 
 
 def _describe(transactional_id: str, call: Call) -> Response:
+    if not call.allows(Operation.DESCRIBE, ResourceType.TRANSACTIONAL_ID, transactional_id):
+        return {
+            "transactional_id": transactional_id,
+            "error_code": ErrorCode.transactional_id_authorization_failed,
+        }
     if not transactional_id:
         return {"transactional_id": transactional_id, "error_code": ErrorCode.invalid_request}
     transaction = call.broker.state.transactions.get(transactional_id)
@@ -39,6 +45,6 @@ def _topics(transaction: Transaction, call: Call) -> list[Response]:
     partitions: dict[str, list[int]] = {}
     for topic_id, index in sorted(transaction.partitions):
         topic = call.broker.state.topics.by_id(topic_id)
-        if topic is not None:
+        if topic is not None and call.allows(Operation.DESCRIBE, ResourceType.TOPIC, topic.name):
             partitions.setdefault(topic.name, []).append(index)
     return [{"topic": name, "partitions": indexes} for name, indexes in partitions.items()]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, CloseConnection, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 from tailrace.broker.transactions.state import RequestKind
 
@@ -34,8 +35,15 @@ def refuse_outdated(call: Call, transactional_id: str, producer: ProducerIdentit
         raise CloseConnection(f"a request of {transactional_id!r} came on an outdated connection")
 
 
+def may_write(call: Call, transactional_id: str) -> bool:
+    """Whether the client may use a transactional id."""
+    return call.allows(Operation.WRITE, ResourceType.TRANSACTIONAL_ID, transactional_id)
+
+
 def handle(request: EndTxnRequest, call: Call) -> Response:
     """Commit or abort a transaction."""
+    if not may_write(call, request.transactional_id):
+        return {"error_code": ErrorCode.transactional_id_authorization_failed}
     producer = ProducerIdentity(request.producer_id, request.producer_epoch)
     refuse_outdated(call, request.transactional_id, producer, RequestKind.TRANSACTION)
     error = call.broker.transactions.end(request.transactional_id, producer, committed=request.committed)

@@ -17,6 +17,7 @@ from kio.schema.errors import ErrorCode
 from tailrace.broker.broker import Reader
 from tailrace.broker.call import Call, Reply
 from tailrace.broker.log.partition import PartitionLog
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.wire.encoding import Parts
 from tailrace.wire.fetch_response import TOPIC_IDS_SINCE, FetchedPartition, encode_fetch_response
 
@@ -61,6 +62,9 @@ def _find(request: FetchRequest, call: Call) -> WantedTopics:
             name = older.topic
             topic = call.broker.state.topics.by_name(older.topic)
             missing = ErrorCode.unknown_topic_or_partition
+        asked_name = topic.name if topic is not None else name
+        if isinstance(asked_name, str) and not call.allows(Operation.READ, ResourceType.TOPIC, asked_name):
+            topic, missing = None, ErrorCode.topic_authorization_failed
         wanted = []
         for entry in asked.partitions:
             log = topic.partition(entry.partition) if topic else None
@@ -124,7 +128,7 @@ async def _wait(request: FetchRequest, call: Call, topics: WantedTopics, max_wai
 
 def _read(request: FetchRequest, call: Call, topics: WantedTopics) -> tuple[Parts, int]:
     """The answer and the bytes of records in it."""
-    left = int(request.max_bytes)
+    left = min(int(request.max_bytes), call.broker.config.fetch_max_bytes)
     total = 0
     fetched = []
     for name, partitions in topics:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kio.schema.errors import ErrorCode
+
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.heartbeat.v4.request import HeartbeatRequest
@@ -12,6 +15,8 @@ if TYPE_CHECKING:
 
 def handle(request: HeartbeatRequest, call: Call) -> Response:
     """Keep a member alive, and tell it when it has to join again."""
+    if not call.allows(Operation.READ, ResourceType.GROUP, request.group_id):
+        return {"error_code": ErrorCode.group_authorization_failed}
     instance_id = getattr(request, "group_instance_id", None)
     return {
         "error_code": call.broker.groups.heartbeat(

@@ -10,7 +10,8 @@ from kio.schema.errors import ErrorCode
 from tailrace.broker.call import Call, Response
 from tailrace.broker.config_changes import APPEND, DELETE, SET, SUBTRACT, answer_each
 from tailrace.broker.events import TopicConfigured
-from tailrace.broker.handlers.describe_configs import TOPIC
+from tailrace.broker.handlers.describe_configs import TOPIC, authorization_problem
+from tailrace.broker.security.acls import Operation
 from tailrace.broker.topic_configs import DEFINITIONS, ConfigType, problem
 from tailrace.broker.topics import is_legal_name
 
@@ -32,6 +33,9 @@ def handle(request: IncrementalAlterConfigsRequest, call: Call) -> Response:
 def alter_topic(resource: Any, call: Call, change: Change, *, validate_only: bool) -> Response:
     """Change a topic's configurations if the result is valid."""
     named = {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
+    error = authorization_problem(resource, Operation.ALTER_CONFIGS, call)
+    if error is not ErrorCode.none:
+        return named | {"error_code": error}
     if resource.resource_type != TOPIC:
         message = "only topics can be configured while the broker runs; restart it with other options"
         return named | {"error_code": ErrorCode.invalid_request, "error_message": message}

@@ -9,8 +9,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from kio.schema.errors import ErrorCode
+
 from tailrace.broker.call import Call, Response
 from tailrace.broker.groups.coordinator import JoinRequest
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.join_group.v9.request import JoinGroupRequest
@@ -20,6 +23,8 @@ MILLISECOND = timedelta(milliseconds=1)
 
 async def handle(request: JoinGroupRequest, call: Call) -> Response:
     """Join, and answer when the rebalance is over."""
+    if not call.allows(Operation.READ, ResourceType.GROUP, request.group_id):
+        return {"error_code": ErrorCode.group_authorization_failed, "generation_id": -1, "protocol_name": ""}
     rebalance_timeout = getattr(request, "rebalance_timeout", request.session_timeout)
     joined = await call.broker.groups.join(
         JoinRequest(

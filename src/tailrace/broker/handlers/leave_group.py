@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.leave_group.v5.request import LeaveGroupRequest
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 def handle(request: LeaveGroupRequest, call: Call) -> Response:
     """Remove members."""
+    if not call.allows(Operation.READ, ResourceType.GROUP, request.group_id):
+        return {"error_code": ErrorCode.group_authorization_failed}
     leave = call.broker.groups.leave
     if call.api_version < 3:
         older: Any = request

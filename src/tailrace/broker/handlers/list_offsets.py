@@ -13,6 +13,7 @@ from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.log.partition import FoundOffset, PartitionLog
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.list_offsets.v9.request import ListOffsetsRequest
@@ -46,6 +47,8 @@ def _find_all(topic: Any, isolation_level: int, call: Call) -> list[Response]:
 
 
 def _find(name: str, entry: Any, isolation_level: int, call: Call) -> Response:
+    if not call.allows(Operation.DESCRIBE, ResourceType.TOPIC, name):
+        return _refused(entry, ErrorCode.topic_authorization_failed)
     log = call.broker.state.topics.partition(name, entry.partition_index)
     epoch = call.broker.state.leader_epoch
     if log is None:

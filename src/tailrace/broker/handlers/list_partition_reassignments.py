@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kio.schema.errors import ErrorCode
+
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.list_partition_reassignments.v0.request import ListPartitionReassignmentsRequest
@@ -12,4 +15,5 @@ if TYPE_CHECKING:
 
 def handle(request: ListPartitionReassignmentsRequest, call: Call) -> Response:
     """List nothing."""
-    return {"topics": []}
+    may_see = call.allows(Operation.DESCRIBE, ResourceType.CLUSTER)
+    return {"error_code": ErrorCode.none if may_see else ErrorCode.cluster_authorization_failed, "topics": ()}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.transactions.state import Transaction, TransactionState
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ def handle(request: ListTransactionsRequest, call: Call) -> Response:
     now_ms = call.broker.now_ms()
 
     def is_wanted(transaction: Transaction) -> bool:
+        if not call.allows(Operation.DESCRIBE, ResourceType.TRANSACTIONAL_ID, transaction.transactional_id):
+            return False
         if request.state_filters and transaction.state not in states:
             return False
         if request.producer_id_filters and transaction.producer_id not in request.producer_id_filters:

@@ -8,6 +8,7 @@ from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.events import OffsetRow, OffsetsCommitted
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.offset_commit.v9.request import OffsetCommitRequest
@@ -19,13 +20,15 @@ def handle(request: OffsetCommitRequest, call: Call) -> Response:
     """Commit offsets of a group."""
     broker = call.broker
     generation_id = getattr(request, "generation_id_or_member_epoch", -1)
-    error = broker.groups.check_commit(
-        request.group_id,
-        generation_id,
-        request.member_id,
-        getattr(request, "group_instance_id", None),
-        transactional=False,
-    )
+    error = ErrorCode.group_authorization_failed
+    if call.allows(Operation.READ, ResourceType.GROUP, request.group_id):
+        error = broker.groups.check_commit(
+            request.group_id,
+            generation_id,
+            request.member_id,
+            getattr(request, "group_instance_id", None),
+            transactional=False,
+        )
     if error is ErrorCode.group_id_not_found and call.api_version < GROUP_NOT_FOUND_SINCE:
         error = ErrorCode.illegal_generation
     rows, errors = accept_rows(request, call, error)
@@ -51,6 +54,8 @@ def accept_rows(request: Any, call: Call, error: ErrorCode) -> tuple[list[Offset
 
 
 def _problem(key: tuple[str, int], entry: Any, call: Call) -> ErrorCode:
+    if not call.allows(Operation.READ, ResourceType.TOPIC, key[0]):
+        return ErrorCode.topic_authorization_failed
     if call.broker.state.topics.partition(*key) is None:
         return ErrorCode.unknown_topic_or_partition
     if len(entry.committed_metadata or "") > call.broker.config.offset_metadata_max_bytes:

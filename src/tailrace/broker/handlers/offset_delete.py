@@ -9,6 +9,7 @@ from kio.schema.errors import ErrorCode
 from tailrace.broker.call import Call, Response
 from tailrace.broker.events import OffsetsDeleted
 from tailrace.broker.groups.subscription import subscribed_topics
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.offset_delete.v0.request import OffsetDeleteRequest
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 def handle(request: OffsetDeleteRequest, call: Call) -> Response:
     """Forget offsets of partitions whose topics no member consumes."""
+    if not call.allows(Operation.DELETE, ResourceType.GROUP, request.group_id):
+        return {"error_code": ErrorCode.group_authorization_failed}
     broker = call.broker
     if not request.group_id:
         return {"error_code": ErrorCode.invalid_group_id}
@@ -52,6 +55,8 @@ def handle(request: OffsetDeleteRequest, call: Call) -> Response:
 
 
 def _problem(key: tuple[str, int], subscribed: set[str], call: Call) -> ErrorCode:
+    if not call.allows(Operation.READ, ResourceType.TOPIC, key[0]):
+        return ErrorCode.topic_authorization_failed
     if key[0] in subscribed:
         return ErrorCode.group_subscribed_to_topic
     if call.broker.state.topics.partition(*key) is None:

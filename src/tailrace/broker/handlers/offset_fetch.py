@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.offset_fetch.v9.request import OffsetFetchRequest
@@ -23,22 +24,39 @@ def handle(request: OffsetFetchRequest, call: Call) -> Response:
     if call.api_version >= 8:
         return {
             "groups": [
-                {
-                    "group_id": wanted.group_id,
-                    "topics": _topics(wanted.group_id, wanted.topics, call, require_stable=require_stable),
-                }
+                {"group_id": wanted.group_id}
+                | _group(wanted.group_id, wanted.topics, call, require_stable=require_stable)
                 for wanted in request.groups
             ]
         }
     older: Any = request
-    return {"topics": _topics(older.group_id, older.topics, call, require_stable=require_stable)}
+    return _group(older.group_id, older.topics, call, require_stable=require_stable)
+
+
+def _group(group_id: str, wanted: Any, call: Call, *, require_stable: bool) -> dict[str, Any]:
+    if call.allows(Operation.DESCRIBE, ResourceType.GROUP, group_id):
+        return {"topics": _topics(group_id, wanted, call, require_stable=require_stable)}
+    refused = {"committed_offset": -1, "metadata": "", "error_code": ErrorCode.group_authorization_failed}
+    return {
+        "error_code": ErrorCode.group_authorization_failed,
+        # Version 1 has no error of the whole group.
+        "topics": [
+            {
+                "name": topic.name,
+                "partitions": [{"partition_index": index} | refused for index in topic.partition_indexes],
+            }
+            for topic in (wanted or ())
+            if call.api_version == 1
+        ],
+    }
 
 
 def _topics(group_id: str, wanted: Any, call: Call, *, require_stable: bool) -> list[Response]:
     if wanted is None:
         committed: dict[str, list[int]] = {}
         for name, index in call.broker.state.offsets.committed.get(group_id, {}):
-            committed.setdefault(name, []).append(index)
+            if call.allows(Operation.DESCRIBE, ResourceType.TOPIC, name):
+                committed.setdefault(name, []).append(index)
         topics: Iterable[tuple[str, Iterable[int]]] = committed.items()
     else:
         topics = [(topic.name, topic.partition_indexes) for topic in wanted]
@@ -56,6 +74,8 @@ def _topics(group_id: str, wanted: Any, call: Call, *, require_stable: bool) -> 
 def _partition(group_id: str, partition: tuple[str, int], call: Call, *, require_stable: bool) -> Response:
     offsets = call.broker.state.offsets
     nothing = {"partition_index": partition[1], "committed_offset": -1, "metadata": ""}
+    if not call.allows(Operation.DESCRIBE, ResourceType.TOPIC, partition[0]):
+        return nothing | {"error_code": ErrorCode.topic_authorization_failed}
     if require_stable and offsets.is_unstable(group_id, partition):
         return nothing | {"error_code": ErrorCode.unstable_offset_commit}
     row = offsets.committed.get(group_id, {}).get(partition)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.offset_for_leader_epoch.v4.request import OffsetForLeaderEpochRequest
@@ -23,6 +24,8 @@ def handle(request: OffsetForLeaderEpochRequest, call: Call) -> Response:
 
 
 def _find(name: str, entry: Any, call: Call) -> Response:
+    if not call.allows(Operation.DESCRIBE, ResourceType.TOPIC, name):
+        return _refused(entry, ErrorCode.topic_authorization_failed)
     log = call.broker.state.topics.partition(name, entry.partition)
     present = call.broker.state.leader_epoch
     if log is None:

@@ -16,6 +16,7 @@ from tailrace.broker.append import Append
 from tailrace.broker.call import Call, CloseConnection, Reply, Response
 from tailrace.broker.handlers.end_txn import abortable
 from tailrace.broker.log.producers import Duplicate
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topics import Topic
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 from tailrace.wire.record_batch import NO_PRODUCER_ID, NO_TIMESTAMP, BatchHeader
@@ -32,13 +33,23 @@ def handle(request: ProduceRequest, call: Call) -> Reply:
     """Append one batch to each partition."""
     if request.acks not in (-1, 0, 1):
         return _respond(request, {}, Refused(ErrorCode.invalid_required_acks))
+    transactional_id = request.transactional_id
+    if transactional_id is not None and not call.allows(
+        Operation.WRITE, ResourceType.TRANSACTIONAL_ID, transactional_id
+    ):
+        return _respond(request, {}, Refused(ErrorCode.transactional_id_authorization_failed))
     now_ms = call.broker.now_ms()
     outcomes: dict[tuple[str, int], Outcome] = {}
     for topic_data in request.topic_data:
+        may_write = call.allows(Operation.WRITE, ResourceType.TOPIC, topic_data.name)
         for data in topic_data.partition_data:
             key = topic_data.name, data.index
-            repeated = Refused(ErrorCode.invalid_request, "a partition is named more than once")
-            outcomes[key] = repeated if key in outcomes else _decide(request, topic_data.name, data, call, now_ms)
+            if key in outcomes:
+                outcomes[key] = Refused(ErrorCode.invalid_request, "a partition is named more than once")
+            elif may_write:
+                outcomes[key] = _decide(request, topic_data.name, data, call, now_ms)
+            else:
+                outcomes[key] = Refused(ErrorCode.topic_authorization_failed, is_early=True)
     accepted = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Append)}
     offsets = dict(zip(accepted, call.broker.record(accepted.values()), strict=True)) if accepted else {}
     if request.acks == 0:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.sync_group.v5.request import SyncGroupRequest
@@ -16,6 +17,8 @@ NAMES_SINCE = 5
 
 async def handle(request: SyncGroupRequest, call: Call) -> Response:
     """Take the leader's assignments, or wait for them."""
+    if not call.allows(Operation.READ, ResourceType.GROUP, request.group_id):
+        return {"error_code": ErrorCode.group_authorization_failed}
     if call.api_version >= NAMES_SINCE and (request.protocol_type is None or request.protocol_name is None):
         return {"error_code": ErrorCode.inconsistent_group_protocol}
     synced = await call.broker.groups.sync(

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
-from tailrace.broker.handlers.end_txn import abortable, refuse_outdated
+from tailrace.broker.handlers.end_txn import abortable, may_write, refuse_outdated
 from tailrace.broker.handlers.offset_commit import accept_rows, commit_response
+from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 from tailrace.broker.transactions.state import RequestKind
 
@@ -24,6 +25,9 @@ ABORTABLE_SINCE = 4
 def handle(request: TxnOffsetCommitRequest, call: Call) -> Response:
     """Keep offsets that a group commits when the transaction is committed."""
     broker = call.broker
+    error = _authorization_problem(request, call)
+    if error is not ErrorCode.none:
+        return commit_response(request, accept_rows(request, call, error)[1])
     producer = ProducerIdentity(request.producer_id, request.producer_epoch)
     refuse_outdated(call, request.transactional_id, producer, RequestKind.OFFSETS)
     error = _transaction_problem(request, producer, call)
@@ -41,6 +45,13 @@ def handle(request: TxnOffsetCommitRequest, call: Call) -> Response:
     if rows:
         broker.transactions.hold_offsets(producer, request.group_id, rows)
     return commit_response(request, errors)
+
+
+def _authorization_problem(request: TxnOffsetCommitRequest, call: Call) -> ErrorCode:
+    if not may_write(call, request.transactional_id):
+        return ErrorCode.transactional_id_authorization_failed
+    may_read = call.allows(Operation.READ, ResourceType.GROUP, request.group_id)
+    return ErrorCode.none if may_read else ErrorCode.group_authorization_failed
 
 
 def _transaction_problem(request: TxnOffsetCommitRequest, producer: ProducerIdentity, call: Call) -> ErrorCode:

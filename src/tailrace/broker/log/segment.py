@@ -64,13 +64,21 @@ class Segment:
         return position
 
     def headers(self, start: int, end: int) -> Iterator[tuple[int, BatchHeader]]:
-        """Position and header of each batch from byte `start`, a batch boundary, up to byte `end`."""
+        """Position and header of each batch from byte `start`, a batch boundary, up to byte `end`.
+
+        Raises CorruptSegment when there is none.
+        """
         position = start
         chunk, chunk_start = b"", start
         while position + HEADER_BYTES <= end:
             if position + HEADER_BYTES > chunk_start + len(chunk):
                 chunk, chunk_start = self.file.read(min(SCAN_BYTES, end - position), position), position
             header = parse_header(chunk, position - chunk_start)
+            if not HEADER_BYTES <= header.size <= end - position:
+                raise CorruptSegment(
+                    f"{self.file.path}: a batch of {header.size:,} bytes at byte {position:,}, expected {HEADER_BYTES} "
+                    f"to {end - position:,}; the disk has lost data, restore the data directory from a copy"
+                )
             yield position, header
             position += header.size
 

@@ -14,6 +14,7 @@ from kio.serial import entity_reader
 
 from tailrace.broker.broker import Broker
 from tailrace.broker.dispatch import APIS
+from tailrace.broker.limits.in_flight import InFlight
 from tailrace.broker.server import Connection
 from tailrace.wire.encoding import Parts, struct_encoder
 from tailrace.wire.framing import FrameBuffer
@@ -54,7 +55,8 @@ class Client(asyncio.Transport):
         self._correlation_ids = count()
         self._waiting: deque[tuple[str, int, asyncio.Future[Any]]] = deque()
         self._frames = FrameBuffer(1 << 30)
-        self._connection = Connection(broker, set())
+        in_flight = InFlight(broker.config.queued_max_request_bytes, asyncio.get_running_loop().call_soon)
+        self._connection = Connection(broker, in_flight, lambda _: None)
         self._connection.connection_made(self)
 
     def ask(self, api: str, version: int, **body: Any) -> asyncio.Future[Any]:

@@ -28,6 +28,9 @@ def test_partitions_are_described_as_in_metadata(wire: Wire) -> None:
     [topic] = describe(wire, name).topics
     known = wire.describe_topic(name)
     assert (topic.error_code, topic.topic_id, topic.is_internal) == (ErrorCode.none, known.topic_id, False)
+    wanted = [{"topic_id": None, "name": name}]
+    with_operations = wire.ask("metadata", 12, topics=wanted, include_topic_authorized_operations=True).topics[0]
+    assert topic.topic_authorized_operations == with_operations.topic_authorized_operations > 0
     for entry, same in zip(topic.partitions, known.partitions, strict=True):
         assert entry.error_code is ErrorCode.none
         assert (entry.leader_id, entry.leader_epoch) == (same.leader_id, same.leader_epoch)

@@ -1,0 +1,39 @@
+"""Memory for requests: what is being received or made durable, of all connections together, is bounded.
+
+A request that does not fit waits, and its connection is not read meanwhile. While nothing is in flight any request is
+let in, however large, so that there is no request that waits for ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+
+class InFlight:
+    """Counts bytes; who comes first is let in first. `soon` runs what is let in later, in the event loop."""
+
+    def __init__(self, max_bytes: int, soon: Callable[[Callable[[], None]], object]) -> None:
+        self.bytes = 0
+        self._max_bytes = max_bytes
+        self._soon = soon
+        self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
+
+    def take(self, size: int, let_in: Callable[[], None]) -> bool:
+        """Let a request in, or run `let_in` when its turn has come and it is in."""
+        if self._waiting or not self._fits(size):
+            self._waiting.append((size, let_in))
+            return False
+        self.bytes += size
+        return True
+
+    def give_back(self, size: int) -> None:
+        """A request is done, or its connection is gone."""
+        self.bytes -= size
+        while self._waiting and self._fits(self._waiting[0][0]):
+            size, let_in = self._waiting.popleft()
+            self.bytes += size
+            self._soon(let_in)
+
+    def _fits(self, size: int) -> bool:
+        return self.bytes == 0 or self.bytes + size <= self._max_bytes
