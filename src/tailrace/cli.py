@@ -4,6 +4,11 @@ import typer
 
 from tailrace.broker.cli import broker
 from tailrace.broker.security.cli import users
+from tailrace.commands.consume import consume
+from tailrace.commands.groups import groups
+from tailrace.commands.log import log
+from tailrace.commands.produce import produce
+from tailrace.commands.topics import topics
 from tailrace.connect.cli import connect
 from tailrace.registry.cli import registry
 
@@ -16,6 +21,11 @@ app = typer.Typer(
 app.command()(broker)
 app.command()(registry)
 app.command()(connect)
+app.add_typer(topics, name="topics")
+app.add_typer(groups, name="groups")
+app.command()(produce)
+app.command()(consume)
+app.add_typer(log, name="log")
 app.add_typer(users, name="users")
 
 

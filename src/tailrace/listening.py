@@ -23,9 +23,9 @@ def take_address(host: str, port: int) -> socket.socket:
         except OSError:
             server.close()
             raise
-    except OSError as error:
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise AddressUnavailable(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; "
-            "stop what uses the port, or choose another one with --port"
+            f"cannot listen on {host}:{port}: {reason}; stop what uses the port, or choose another one with --port"
         ) from error
     return server

@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[2]
 NEEDS_KAFKA = "def test_one(kafka): ...\ndef test_two(kafka): ...\ndef test_plain(): ...\n"
 SKIPS = "import pytest\ndef test_one(): pytest.skip('no time')\ndef test_plain(): ...\n"
 
 
 def run_pytest(directory: Path, tests: str, *, require_all: str) -> subprocess.CompletedProcess[str]:
     """Run these tests under our conftest, where there is no Apache Kafka."""
-    shutil.copy(Path(__file__).parents[1] / "conftest.py", directory)
+    shutil.copy(ROOT / "tests" / "conftest.py", directory)
     (directory / "test_it.py").write_text(tests)
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--rootdir", str(directory), str(directory)],
         cwd=directory,
-        env={**os.environ, "KAFKA_HOME": str(directory), "REQUIRE_ALL": require_all},
+        env={**os.environ, "KAFKA_HOME": str(directory), "REQUIRE_ALL": require_all, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,

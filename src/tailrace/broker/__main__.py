@@ -1,12 +1,22 @@
-"""`python -m tailrace.broker`."""
+"""`python -m tailrace.broker`: the same as `tailrace broker`, and quicker when all options are `--override=NAME=VALUE`.
+
+Tests start brokers by the dozen, and the library of the command line takes as long to load as the broker.
+"""
 
 import sys
 
-# kio prepares strategies for Hypothesis wherever that is installed, which would triple the time to start.
-sys.modules.setdefault("hypothesis", None)  # type: ignore[arg-type]
+from tailrace.lean import NOT_NEEDED, lean
 
-import typer  # noqa: E402
+OVERRIDE = "--override="
+options = sys.argv[1:]
 
-from tailrace.broker.cli import broker  # noqa: E402
+if all(option.startswith(OVERRIDE) for option in options):
+    with lean(*NOT_NEEDED):
+        from tailrace.broker.process import start
+    start(None, [option.removeprefix(OVERRIDE) for option in options], {})
+else:
+    import typer
 
-typer.run(broker)
+    from tailrace.broker.cli import broker
+
+    typer.run(broker)

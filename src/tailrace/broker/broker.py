@@ -27,6 +27,7 @@ from tailrace.broker.groups.snapshot import GroupSnapshot
 from tailrace.broker.log.journal import Frame, JournaledBatch, encode_frame
 from tailrace.broker.log.partition import PartitionLog, SegmentWrite
 from tailrace.broker.log.segment import Segment
+from tailrace.broker.metrics.counters import ConnectionCounters
 from tailrace.broker.security.acls import Acls
 from tailrace.broker.security.authorizer import Authorizer
 from tailrace.broker.security.users import Users
@@ -192,6 +193,7 @@ class Broker:
             on_failure=on_failure,
         )
         self.commit.advanced = self._wake_readers
+        self.connection_counters = ConnectionCounters()
         self.groups = GroupCoordinator(self)
         self.transactions = TransactionCoordinator(self)
         # None lets everybody do everything.
@@ -228,6 +230,7 @@ class Broker:
             batches.append(JournaledBatch(topic.id, partition, data))
             logs.append(partition_log)
             base_offsets.append(base_offset)
+            topic.appended_bytes += len(data)
         frame = encode_frame(Frame(self.state.next_frame, batches, events), self.commit.known_durable_frame)
         for event in events:
             self.state.apply(event)

@@ -9,6 +9,7 @@ from pathlib import Path
 from tailrace.broker.limits.config import LimitsConfig
 from tailrace.broker.security.config import SecurityConfig
 from tailrace.broker.topic_configs import INT_MAX
+from tailrace.logs import LogFormat, LogLevel
 
 
 class Flush(StrEnum):
@@ -30,6 +31,9 @@ class BrokerConfig(SecurityConfig, LimitsConfig):
     port: int = 9092
     advertised_host: str | None = None
     address_file: Path | None = None
+    metrics_port: int | None = None
+    log_format: LogFormat = LogFormat.CONSOLE
+    log_level: LogLevel = LogLevel.INFO
     flush: Flush = Flush.FSYNC
     node_id: int = 1
     num_partitions: int = 1

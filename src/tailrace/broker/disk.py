@@ -20,9 +20,10 @@ class File:
 
     _descriptor = -1
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT
+        self._descriptor = os.open(path, flags | os.O_CLOEXEC, 0o644)
 
     def read(self, size: int, position: int) -> bytes:
         """Up to `size` bytes at `position`; fewer at the end of the file."""

@@ -13,6 +13,7 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 from typing import NamedTuple
 
 from tailrace.broker import checkpoint
@@ -20,6 +21,7 @@ from tailrace.broker.disk import Disk
 from tailrace.broker.log.journal import RESERVED_BYTES, JournalFile, journal_files
 from tailrace.broker.log.partition import LogEnd, PartitionLog, SegmentWrite
 from tailrace.broker.log.segment import Segment
+from tailrace.broker.metrics.counters import CommitCounters
 
 FRAMES_PER_FILE_MAX = 50_000
 UnstoredIndex = tuple[bytes, int]
@@ -68,6 +70,8 @@ class GroupCommit:
         self._ends: dict[PartitionLog, LogEnd] = {}
         self._waiting: deque[tuple[int, Callable[[], None]]] = deque()
         self._work = asyncio.Event()
+        self._is_stopping = False
+        self.counters = CommitCounters()
         self._changed_segments: set[Segment] = set()
         self._obsolete: list[str] = []
         self._checkpoint: asyncio.Future[None] | None = None
@@ -98,6 +102,11 @@ class GroupCommit:
         self._work.set()
 
     @property
+    def journal_bytes(self) -> int:
+        """Bytes in the present file of the journal."""
+        return self._journal.size
+
+    @property
     def recorded_frame(self) -> int:
         """Number of the last frame that was recorded."""
         return self.next_frame - 1
@@ -122,7 +131,7 @@ class GroupCommit:
 
     async def _run(self) -> None:
         try:
-            while True:
+            while not self._is_stopping:
                 await self._work.wait()
                 self._work.clear()
                 await self._round()
@@ -151,7 +160,12 @@ class GroupCommit:
         await asyncio.get_running_loop().run_in_executor(self._thread, act, *arguments)
 
     def _write(self, frames: list[bytes], writes: list[SegmentWrite]) -> None:
-        self._journal.write(b"".join(frames), sync=self._sync)
+        started_s = perf_counter()
+        data = b"".join(frames)
+        self._journal.write(data, sync=self._sync)
+        self.counters.write_seconds.observe(perf_counter() - started_s)
+        self.counters.round_frames.observe(len(frames))
+        self.counters.written_bytes += len(data)
         for segment, position, data in writes:
             segment.file.write(data, position)
 
@@ -175,8 +189,10 @@ class GroupCommit:
 
     async def _save_checkpoint(self, pending: PendingCheckpoint) -> None:
         loop = asyncio.get_running_loop()
+        started_s = perf_counter()
         try:
             await loop.run_in_executor(self._checkpoint_thread, pending.save, self._disk)
+            self.counters.checkpoint_seconds.observe(perf_counter() - started_s)
         except Exception as error:
             self._on_failure(error)
         self._work.set()
@@ -187,8 +203,10 @@ class GroupCommit:
         Without one nothing is lost: the journal is read again at the next start.
         """
         await self.durable()
+        self._is_stopping = True
+        self._work.set()
         if self._task is not None:
-            self._task.cancel()
+            await self._task  # the round that is under way may have taken what its checkpoint consists of
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(checkpoint_within_s):
                 if self._checkpoint is not None:

@@ -18,6 +18,7 @@ import struct
 from collections import deque
 from collections.abc import Awaitable, Callable
 from itertools import count
+from time import perf_counter
 from typing import cast
 
 import structlog
@@ -39,6 +40,7 @@ log = structlog.get_logger()
 
 OPEN_REQUESTS_MAX = 200
 UNSENT_BYTES_MAX = 16 << 20
+SASL_AUTHENTICATE = 36
 _connection_numbers = count(1)
 _tasks: set[asyncio.Task[None]] = set()
 
@@ -49,9 +51,11 @@ class Slot:
     `taken_bytes` is what the request takes of the memory for requests.
     """
 
-    __slots__ = ("parts", "taken_bytes")
+    __slots__ = ("api_key", "parts", "started_s", "taken_bytes")
 
     def __init__(self, taken_bytes: int) -> None:
+        self.api_key = SASL_AUTHENTICATE  # for tokens without a request around them
+        self.started_s = perf_counter()
         self.parts: Parts | None = None
         self.taken_bytes = taken_bytes
 
@@ -63,6 +67,7 @@ class Connection(asyncio.Protocol):
         self._broker = broker
         self._in_flight = in_flight
         self._on_end = on_end
+        self._counters = broker.connection_counters
         self._number = next(_connection_numbers)
         self._patience = Patience(broker.config, asyncio.get_running_loop().time())
         self._frames = FrameBuffer(broker.config.socket_request_max_bytes)
@@ -93,6 +98,7 @@ class Connection(asyncio.Protocol):
             self._frames.max_frame_bytes = config.sasl_server_max_receive_size
         else:
             self._authentication = Authentication(certificate_principal(certificate_holder))
+        self._counters.opened += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection; what its requests do goes on."""
@@ -101,6 +107,7 @@ class Connection(asyncio.Protocol):
         self._give_back(self._taken_bytes)
         self._taken_bytes = 0
         self._on_end(self)
+        self._counters.closed += 1
 
     def close(self) -> None:
         """Close the connection when what was written is sent."""
@@ -137,6 +144,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Handle each request that is complete."""
+        self._counters.received_bytes += len(data)
         try:
             self._held.extend(self._frames.feed(data))
         except FrameError as error:
@@ -214,6 +222,7 @@ class Connection(asyncio.Protocol):
             self._refuse(f"a request header of {len(frame)} bytes cannot be read: {error}", slot)
             return
         api = APIS.get(header.api_key)
+        slot.api_key = header.api_key
         if api is None or header.api_version not in api.decodes:
             self._answer_unsupported(api, header, slot)
             return
@@ -312,10 +321,13 @@ class Connection(asyncio.Protocol):
         """Send the replies at the head of the queue that are ready, if the client reads."""
         out: Parts = []
         while self._can_write and self._slots and self._slots[0].parts is not None:
-            out += self._slots.popleft().parts or ()
+            slot = self._slots.popleft()
+            out += slot.parts or ()
+            self._counters.request_seconds[slot.api_key].observe(perf_counter() - slot.started_s)
         if out and self._transport is not None:
             data = b"".join(out)
             self._unsent_bytes -= len(data)
+            self._counters.sent_bytes += len(data)
             self._transport.write(data)
         if self._authentication.mechanisms:
             self._after_login_step()
@@ -331,6 +343,7 @@ class Connection(asyncio.Protocol):
             self.close()
 
     def _refuse(self, reason: str, slot: Slot | None = None) -> None:
+        self._counters.refused += 1
         log.warning("closed a connection", client=self._host, reason=reason)
         self._abort(slot)
 

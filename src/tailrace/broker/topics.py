@@ -28,6 +28,7 @@ class Topic:
         self.uuid = UUID(bytes=snapshot.topic_id)
         self.directory = f"topics/{self.name}/{self.uuid}"
         self._disk = disk
+        self.appended_bytes = 0  # since the start
         self.partitions = [
             PartitionLog(disk, f"{self.directory}/{index}", partition)
             for index, partition in enumerate(snapshot.partitions)

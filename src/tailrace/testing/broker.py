@@ -17,6 +17,7 @@ class BrokerProcess(ServerProcess):
 
     name: ClassVar[str] = "The embedded broker"
     start_timeout_s: ClassVar[float] = 20
+    ask_every_s: ClassVar[float] = 0.005
 
     def __init__(
         self,
@@ -42,9 +43,9 @@ class BrokerProcess(ServerProcess):
         self._address_file.unlink(missing_ok=True)
 
     def _argv(self) -> list[str]:
-        data, address = str(self.data_dir), str(self._address_file)
-        options = ["--data", data, "--port", str(self.port), "--address-file", address, *self._options]
-        return [sys.executable, "-m", "tailrace.broker", *options]
+        settings = {"data": self.data_dir, "port": self.port, "address.file": self._address_file}
+        overrides = [f"--override={name}={value}" for name, value in settings.items()]
+        return [sys.executable, "-m", "tailrace.broker", *overrides, *self._options]
 
     def _is_ready(self) -> bool:
         return self._address_file.exists()

@@ -25,6 +25,7 @@ class ServerProcess(ABC):
 
     name: ClassVar[str]
     start_timeout_s: ClassVar[float] = 60
+    ask_every_s: ClassVar[float] = 0.05
     stop_signal: ClassVar[signal.Signals] = signal.SIGTERM
 
     def __init__(self, data_dir: Path | str | None = None, port: int = 0, *, detached: bool = False) -> None:
@@ -65,6 +66,11 @@ class ServerProcess(ABC):
         if self._process is None:
             raise RuntimeError(f"{self.name} on port {self.port} does not run; call start() first")
         return self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the server was started and has not ended since."""
+        return self._process is not None and self._process.poll() is None
 
     def start(self) -> Self:
         """Start the server and wait until it serves. Raises RuntimeError with the end of its log when it does not."""
@@ -146,7 +152,7 @@ class ServerProcess(ABC):
             if time.monotonic() > deadline:
                 waited = f"after {self.start_timeout_s:g} s"
                 raise RuntimeError(f"{self.name} does not serve port {self.port} {waited}:\n{self._last_lines()}")
-            time.sleep(0.05)
+            time.sleep(self.ask_every_s)
 
     def _last_lines(self, count: int = 20) -> str:
         with contextlib.suppress(FileNotFoundError):

@@ -1,5 +1,6 @@
 """The broker as a process: how it starts, stops, and says why it cannot."""
 
+import json
 import os
 import signal
 import socket
@@ -38,6 +39,34 @@ def test_a_directory_in_use_is_said_in_one_line(tmp_path: Path) -> None:
     assert "is in use by another broker" in line
 
 
+@pytest.mark.parametrize("quick", [True, False])
+def test_the_command_line_wins_over_the_file(tmp_path: Path, quick: bool) -> None:
+    """With and without the library of the command line: only `--override` goes without."""
+    file = tmp_path / "server.properties"
+    file.write_text(f"port=-1\ndata={tmp_path / 'data'}\nlog.format=json\naddress.file={tmp_path / 'address'}\n")
+    if quick:
+        options = [f"--override={line}" for line in file.read_text().splitlines()] + ["--override=port=0"]
+    else:
+        options = ["--config", str(file), "--port", "0"]
+    process = subprocess.Popen([sys.executable, "-m", "tailrace.broker", *options], stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "address").exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.terminate()
+    _, logged = process.communicate(timeout=10)
+    ready = json.loads(logged.splitlines()[0])
+    assert ready["event"] == "broker ready"
+    assert ready["address"] == (tmp_path / "address").read_text()
+    assert ready["level"] == "info"
+
+
+@pytest.mark.parametrize("options", [["--override=prot=1"], ["--override", "prot=1"]])
+def test_an_unknown_setting_is_said_in_one_line(options: list[str]) -> None:
+    ended = run_until_it_ends(*options)
+    assert ended.returncode == 2
+    assert ended.stderr == "tailrace broker: --override: there is no setting prot; did you mean port?\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_cleanly_within_two_seconds(tmp_path: Path, number: signal.Signals) -> None:
     address = tmp_path / "address"
@@ -56,26 +85,26 @@ BROKER_ON_A_FAILING_DISK = """
 import sys
 sys.modules.setdefault("hypothesis", None)
 from pathlib import Path
-from tailrace.broker import cli, disk
+from tailrace.broker import disk, process
 from tailrace.broker.config import BrokerConfig
 
 is_ready = False
 sync = disk.File.sync
-announce = cli._announce
+announce = process._announce
 
 def sync_or_fail(file):
     if is_ready and file.path.parent.name == "journal":
         raise OSError(5, "Input/output error")
     sync(file)
 
-def announce_and_break(running):
+def announce_and_break(*arguments):
     global is_ready
-    announce(running)
+    announce(*arguments)
     is_ready = True
 
 disk.File.sync = sync_or_fail
-cli._announce = announce_and_break
-cli.run(BrokerConfig(data=Path({data!r}), port=0, address_file=Path({address!r})))
+process._announce = announce_and_break
+process.run(BrokerConfig(data=Path({data!r}), port=0, address_file=Path({address!r})))
 """
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import structlog
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.events import GroupSettled
@@ -21,6 +22,8 @@ from tailrace.broker.groups.state import Group, GroupState, Joined, Member, Prot
 
 if TYPE_CHECKING:
     from tailrace.broker.broker import Broker
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class GroupCoordinator:
                 self._watch_session(group, member)
 
     def _record_settled(self, group: Group) -> None:
+        log.info("group rebalanced", group=group.group_id, generation=group.generation_id, members=len(group.members))
         self._broker.record(events=[GroupSettled(group.snapshot())])
 
     # -- join ----------------------------------------------------------------------------------------------------
@@ -348,6 +352,7 @@ class GroupCoordinator:
         if member.is_waiting:
             self._expect_heartbeat(member)
         if loop.time() >= member.deadline:
+            log.info("group member timed out", group=group.group_id, member=member.member_id)
             self._remove(group, member)
         else:
             loop.call_at(member.deadline, self._watch_session, group, member)

@@ -30,6 +30,7 @@ FRAME_HEADER = struct.Struct(">IIQQI")
 CRC_START = 8
 RESERVED_BYTES = 64 << 20
 READ_BYTES = 1 << 20
+ZEROS = bytes(READ_BYTES)
 NUMBER_PREFIX_BYTES = 5
 PADDING = bytes(64)  # zeros at the end of a frame may have been taken for reserved space
 
@@ -100,7 +101,7 @@ def read_frames(file: File, first_number: int) -> Iterator[Frame]:
         if used == 0:
             needed = _announced_bytes(data)
             if not read_bytes < needed <= file_bytes - position:
-                _check_rest(file, position, number)
+                check_rest(file, position, number)
                 return
             read_bytes = needed
         else:
@@ -125,9 +126,12 @@ def _decode_frame(number: int, body: memoryview, index_bytes: int) -> Frame:
     return Frame(number, batches, events)
 
 
-def _check_rest(file: File, position: int, number: int) -> None:
-    """See whether a frame behind `position`, where `number` should be, knows that one to have been durable."""
-    rest = file.read(file.size() - position, position).rstrip(b"\0")
+def check_rest(file: File, position: int, number: int) -> None:
+    """See whether a frame behind `position`, where `number` should be, knows that one to have been durable.
+
+    Raises JournalDamaged.
+    """
+    rest = written_bytes(file, position)
     prefix = number.to_bytes(8, "big")[:NUMBER_PREFIX_BYTES]
     found = rest.find(prefix, CRC_START)
     while found >= 0:
@@ -140,6 +144,17 @@ def _check_rest(file: File, position: int, number: int) -> None:
                 f"frame {later:,} was written; the disk has lost data, restore the data directory from a copy"
             )
         found = rest.find(prefix, found + 1)
+
+
+def written_bytes(file: File, position: int = 0) -> bytes:
+    """What was written from byte `position` on, with fewer than READ_BYTES of the zeros that are reserved behind it."""
+    chunks = []
+    for start in range(position, file.size(), READ_BYTES):
+        chunk = file.read(READ_BYTES, start)
+        chunks.append(ZEROS if chunk == ZEROS else chunk)
+    while chunks and ZEROS.startswith(chunks[-1]):
+        chunks.pop()
+    return b"".join(chunks)
 
 
 class JournalFile:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import structlog
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.append import Append
@@ -39,6 +40,8 @@ from tailrace.wire.record_batch import ControlType, control_batch
 
 if TYPE_CHECKING:
     from tailrace.broker.broker import Broker
+
+log = structlog.get_logger()
 
 MAX_EPOCH = 2**15 - 2  # the last epoch is kept for fencing
 
@@ -183,6 +186,12 @@ class TransactionCoordinator:
     def abort_overdue(self) -> None:
         """Abort transactions that are open for longer than their timeout, and fence their producers."""
         for transaction in self._transactions.overdue(self._broker.now_ms()):
+            log.warning(
+                "transaction timed out",
+                transactional_id=transaction.transactional_id,
+                producer_id=transaction.producer_id,
+                timeout_ms=transaction.timeout_ms,
+            )
             self._abort_and_fence(transaction)
 
     def _find(self, transactional_id: str, producer: ProducerIdentity) -> Transaction | ErrorCode:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from kio.schema.errors import ErrorCode
+from structlog.testing import capture_logs
 
 from tailrace.broker.broker import Broker
 from tailrace.broker.topics import Topic
@@ -157,7 +158,9 @@ def test_an_overdue_transaction_is_aborted_and_its_producer_fenced(tmp_path: Pat
             broker.transactions.abort_overdue()
             assert state(broker) is TransactionState.ONGOING
             clock_of(broker).now_ms += 1
-            broker.transactions.abort_overdue()
+            with capture_logs() as logged:
+                broker.transactions.abort_overdue()
+            assert [(line["event"], line["transactional_id"]) for line in logged] == [("transaction timed out", TXN)]
             assert state(broker) is TransactionState.COMPLETE_ABORT
             await broker.commit.durable()
             assert markers(topic) == [(1, ControlType.ABORT)]
