@@ -29,7 +29,9 @@ class Clients:
         self.admin: Any = AdminClient(self.common)
 
     def topic(self, partitions: int = 1, **configs: str) -> str:
-        name = self.unique("topic")
+        return self.create_topic(self.unique("topic"), partitions, **configs)
+
+    def create_topic(self, name: str, partitions: int = 1, **configs: str) -> str:
         wanted = NewTopic(name, partitions, 1, config={key.replace("_", "."): value for key, value in configs.items()})
         self.admin.create_topics([wanted])[name].result(GIVE_UP_S)
         return name
@@ -57,6 +59,8 @@ class Clients:
             "session.timeout.ms": 6000,
             "heartbeat.interval.ms": 200,
         }
+        if configs.get("group_protocol") == "consumer":  # there the group has these
+            del settings["session.timeout.ms"], settings["heartbeat.interval.ms"]
         consumer = Consumer(self.common | settings | dotted(configs))
         self._stack.callback(consumer.close)
         if topics:

@@ -21,6 +21,8 @@ from tailrace.broker.config import BrokerConfig, Flush
 from tailrace.broker.disk import Disk
 from tailrace.broker.events import AnyEvent
 from tailrace.broker.group_commit import GroupCommit
+from tailrace.broker.groups.consumer.coordinator import ConsumerGroupCoordinator
+from tailrace.broker.groups.consumer.state import ConsumerGroups
 from tailrace.broker.groups.coordinator import GroupCoordinator
 from tailrace.broker.groups.offsets import CommittedOffsets
 from tailrace.broker.groups.snapshot import GroupSnapshot
@@ -53,6 +55,8 @@ class State:
         self.groups = {group.group_id: group for group in checkpoint.groups}
         self.users = Users(checkpoint.credentials)
         self.acls = Acls(checkpoint.acls)
+        self.consumer_groups = ConsumerGroups(checkpoint.consumer_groups)
+        self.group_configs = dict(checkpoint.group_configs)
         # Files that a stop or a crash kept from being removed; the next checkpoint will not speak of them.
         self.obsolete_files: list[str] = []
         # Segments that were written again from the journal: durable only after the next checkpoint.
@@ -84,6 +88,8 @@ class State:
             list(self.groups.values()),
             list(self.users),
             list(self.acls),
+            [group.snapshot() for group in self.consumer_groups],
+            dict(self.group_configs),
         )
 
     def append(self, batch: JournaledBatch) -> tuple[PartitionLog, SegmentWrite] | None:
@@ -108,7 +114,13 @@ class State:
                 self._settle_group(event.group)
             case events.GroupDeleted():
                 self.groups.pop(event.group_id, None)
+                self.consumer_groups.delete(event.group_id)
                 self.offsets.delete_group(event)
+            case events.GroupConfigured():
+                self.group_configs[event.group_id] = event.configs
+            case events.ConsumerGroupEvent():
+                self.groups.pop(event.group_id, None)  # an empty classic group gave way
+                self.consumer_groups.apply(event)
             case events.PartitionsAddedToTransaction():
                 self.transactions.add_partitions(event)
             case events.GroupAddedToTransaction():
@@ -142,11 +154,11 @@ class State:
         match event:
             case events.TopicCreated():
                 topic = self.topics.add(TopicSnapshot(event.name, event.topic_id, event.configs, []))
-                topic.grow(event.partition_count)
+                self.topics.grow(topic, event.partition_count)
             case events.TopicDeleted():
                 self.offsets.delete_topic(self.topics.remove(event.topic_id).name)
             case events.PartitionsAdded():
-                self._topic(event.topic_id).grow(event.partition_count)
+                self.topics.grow(self._topic(event.topic_id), event.partition_count)
             case events.TopicConfigured():
                 self._topic(event.topic_id).configure(event.configs)
             case events.LogStartMoved():
@@ -195,6 +207,7 @@ class Broker:
         self.commit.advanced = self._wake_readers
         self.connection_counters = ConnectionCounters()
         self.groups = GroupCoordinator(self)
+        self.consumer_groups = ConsumerGroupCoordinator(self)
         self.transactions = TransactionCoordinator(self)
         # None lets everybody do everything.
         self.authorizer = (
@@ -213,6 +226,7 @@ class Broker:
         self.commit.start(self.state.replayed_segments)
         self.commit.remove_later(self.state.obsolete_files)
         self.groups.load(self.state.groups.values())
+        self.consumer_groups.load()
         for transaction in self.state.transactions:
             transaction.may_lack_additions = True
 

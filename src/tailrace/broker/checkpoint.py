@@ -13,6 +13,7 @@ from crc32c import crc32c
 
 from tailrace.broker.disk import Disk
 from tailrace.broker.events import OffsetRow
+from tailrace.broker.groups.consumer.group import ConsumerGroupSnapshot
 from tailrace.broker.groups.snapshot import GroupSnapshot
 from tailrace.broker.log.partition import PartitionSnapshot
 from tailrace.broker.security.acls import AclBinding
@@ -61,6 +62,8 @@ class Checkpoint(msgspec.Struct, array_like=True):
     groups: list[GroupSnapshot] = []
     credentials: list[ScramCredential] = []
     acls: list[AclBinding] = []
+    consumer_groups: list[ConsumerGroupSnapshot] = []
+    group_configs: dict[str, dict[str, str]] = {}
 
 
 class CorruptCheckpoint(Exception):

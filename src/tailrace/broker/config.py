@@ -43,6 +43,13 @@ class BrokerConfig(SecurityConfig, LimitsConfig):
     group_min_session_timeout_ms: int = 100
     group_max_session_timeout_ms: int = 1_800_000
     group_max_size: int = INT_MAX
+    group_consumer_session_timeout_ms: int = 45_000
+    group_consumer_min_session_timeout_ms: int = 100
+    group_consumer_max_session_timeout_ms: int = 60_000
+    group_consumer_heartbeat_interval_ms: int = 5000
+    group_consumer_min_heartbeat_interval_ms: int = 10
+    group_consumer_max_heartbeat_interval_ms: int = 15_000
+    group_consumer_max_size: int = INT_MAX
     offset_metadata_max_bytes: int = 4096
     transaction_max_timeout_ms: int = 900_000
     transaction_abort_timed_out_interval_ms: int = 200

@@ -15,6 +15,8 @@ from tailrace.broker.handlers import (
     alter_partition_reassignments,
     alter_user_scram_credentials,
     api_versions,
+    consumer_group_describe,
+    consumer_group_heartbeat,
     create_acls,
     create_partitions,
     create_topics,
@@ -125,6 +127,8 @@ TABLE = (
     _api(61, 0, 0, describe_producers),
     _api(65, 0, 0, describe_transactions),
     _api(66, 0, 1, list_transactions),
+    _api(68, 0, 1, consumer_group_heartbeat),
+    _api(69, 0, 1, consumer_group_describe),
     _api(75, 0, 0, describe_topic_partitions),
 )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tailrace.broker.groups.consumer.member import Member, TopicPartition
 from tailrace.broker.groups.snapshot import GroupSnapshot
 from tailrace.broker.security.acls import AclBinding
 from tailrace.broker.security.config import Mechanism
@@ -82,6 +83,50 @@ class GroupDeleted(Event, frozen=True):
     """A group and its offsets are gone."""
 
     group_id: str
+
+
+class GroupConfigured(Event, frozen=True):
+    """A group's configuration, as far as it is not the default, is now this."""
+
+    group_id: str
+    configs: dict[str, str]
+
+
+class ConsumerGroupEvent(Event, frozen=True):
+    """Base of what happens to consumer groups (KIP-848)."""
+
+    group_id: str
+
+
+class ConsumerGroupEpochBumped(ConsumerGroupEvent, frozen=True):
+    """The members of a consumer group or their topics are others: it needs a new target assignment."""
+
+    epoch: int
+    metadata_hash: bytes
+
+
+class ConsumerGroupMemberChanged(ConsumerGroupEvent, frozen=True):
+    """A member of a consumer group is new or different; a static one may take the place of another."""
+
+    member: Member
+    replaced_id: str | None = None
+
+
+class ConsumerGroupMemberRemoved(ConsumerGroupEvent, frozen=True):
+    """A member of a consumer group is gone."""
+
+    member_id: str
+
+
+class ConsumerGroupAssigned(ConsumerGroupEvent, frozen=True):
+    """A consumer group has the target assignment of an epoch; only what is different is named, by member."""
+
+    epoch: int
+    changed: dict[str, frozenset[TopicPartition]]
+
+
+class ConsumerGroupConverted(ConsumerGroupEvent, frozen=True):
+    """A consumer group without members gave way to a classic group of the same name; the offsets are the latter's."""
 
 
 class ProducerIdAllocated(Event, frozen=True):
@@ -169,6 +214,12 @@ AnyEvent = (
     | OffsetsDeleted
     | GroupSettled
     | GroupDeleted
+    | GroupConfigured
+    | ConsumerGroupEpochBumped
+    | ConsumerGroupMemberChanged
+    | ConsumerGroupMemberRemoved
+    | ConsumerGroupAssigned
+    | ConsumerGroupConverted
     | ProducerIdAllocated
     | ProducerInitialized
     | PartitionsAddedToTransaction

@@ -86,9 +86,10 @@ class Topic:
 
 
 class Topics:
-    """All topics, by name and by id."""
+    """All topics, by name and by id; `version` changes with their names and numbers of partitions."""
 
     def __init__(self, disk: Disk) -> None:
+        self.version = 0
         self._disk = disk
         self._by_name: dict[str, Topic] = {}
         self._by_id: dict[bytes, Topic] = {}
@@ -120,11 +121,18 @@ class Topics:
         """Add a topic."""
         topic = Topic(self._disk, snapshot)
         self._by_name[topic.name] = self._by_id[topic.id] = topic
+        self.version += 1
         return topic
+
+    def grow(self, topic: Topic, partition_count: int) -> None:
+        """Add partitions to a topic, up to the given count."""
+        topic.grow(partition_count)
+        self.version += 1
 
     def remove(self, topic_id: bytes) -> Topic:
         """Take a topic out; its files stay."""
         topic = self._by_id.pop(topic_id)
         del self._by_name[topic.name]
+        self.version += 1
         topic.close()
         return topic

@@ -32,6 +32,9 @@ ONE_MACHINE = {
     "group.initial.rebalance.delay.ms": "0",
     # So that tests need not wait long for the group to give up on a member.
     "group.min.session.timeout.ms": "500",
+    "group.consumer.min.session.timeout.ms": "500",
+    "group.consumer.min.heartbeat.interval.ms": "100",
+    "group.consumer.assignment.interval.ms": "0",
     "broker.session.timeout.ms": "2000",
     "broker.heartbeat.interval.ms": "250",
     "log.cleaner.dedupe.buffer.size": "16777216",

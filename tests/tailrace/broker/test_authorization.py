@@ -176,6 +176,35 @@ def test_groups_and_offsets_are_listed_for_who_may_see_them(tmp_path: Path, run:
     run(scenario)
 
 
+def test_a_regular_expression_matches_what_the_member_may_know_of(
+    tmp_path: Path, run: Callable[[Scenario], None]
+) -> None:
+    async def scenario() -> None:
+        async with running(tmp_path, acls=True) as broker:
+            known, secret = create_topic(broker, "known"), create_topic(broker, "secret")
+            allow(broker, Operation.READ, ResourceType.GROUP, "group")
+            allow(broker, Operation.DESCRIBE, ResourceType.TOPIC, "known")
+
+            async def assigned(epoch: int, **told: Any) -> set[Any]:
+                request = {"group_id": "group", "member_id": "a", "member_epoch": epoch, "rebalance_timeout": 1000}
+                request |= {"topic_partitions": [], "subscribed_topic_regex": ".*", "subscribed_topic_names": None}
+                answer = await ask_newest(broker, "consumer_group_heartbeat", ALICE, request | told)
+                assert answer.error_code is ErrorCode.none, answer
+                return {topic.topic_id for topic in answer.assignment.topic_partitions}
+
+            assert await assigned(0) == {known.uuid}
+            allow(broker, Operation.DESCRIBE, ResourceType.TOPIC, "secret")
+            assert await assigned(2) == {known.uuid, secret.uuid}
+            mine = {"group_ids": ["group"], "include_authorized_operations": True}
+            [group] = (await ask_newest(broker, "consumer_group_describe", ALICE, mine)).groups
+            assert group.authorized_operations == 1 << Operation.READ | 1 << Operation.DESCRIBE
+            allow(broker, Operation.DESCRIBE, ResourceType.GROUP, "group", MALLORY)
+            [refused] = (await ask_newest(broker, "consumer_group_describe", MALLORY, mine)).groups
+            assert (refused.error_code, refused.members) == (ErrorCode.topic_authorization_failed, ())
+
+    run(scenario)
+
+
 def test_transactions_are_listed_for_who_may_see_them(tmp_path: Path, run: Callable[[Scenario], None]) -> None:
     async def scenario() -> None:
         async with running(tmp_path, acls=True, super_users=(ADMIN,)) as broker:

@@ -85,7 +85,7 @@ def tailrace(engine: Engine) -> Tailrace:
 
 @pytest.fixture
 def topic(tailrace: Tailrace, unique: Callable[[str], str]) -> str:
-    """A topic with two partitions."""
+    """A topic with two partitions, which keeps also what is as old as 1970."""
     name = unique("topic")
-    tailrace("topics", "create", name, "--partitions", "2")
+    tailrace("topics", "create", name, "--partitions", "2", "--config", "retention.ms=-1")
     return name

@@ -69,6 +69,8 @@ class GroupCoordinator:
         error = self._problem(request)
         if error is not ErrorCode.none:
             return Joined(request.member_id, error)
+        if not self._broker.consumer_groups.give_way(request.group_id):
+            return Joined(request.member_id, ErrorCode.inconsistent_group_protocol)
         group = self.groups.setdefault(request.group_id, Group(request.group_id))
         outcome = self._admit(group, request)
         if isinstance(outcome, Joined):

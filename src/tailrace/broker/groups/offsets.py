@@ -49,6 +49,10 @@ class CommittedOffsets:
             for partition in [key for key in rows if key[0] == name]:
                 del rows[partition]
 
+    def has(self, group_id: str) -> bool:
+        """Whether a group committed offsets, or is going to."""
+        return bool(self.committed.get(group_id)) or any(group_id in groups for groups in self.pending.values())
+
     def is_unstable(self, group_id: str, partition: Partition) -> bool:
         """Whether an open transaction is going to commit another offset."""
         return any(partition in groups.get(group_id, ()) for groups in self.pending.values())

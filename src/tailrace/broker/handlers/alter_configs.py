@@ -1,4 +1,4 @@
-"""AlterConfigs (API key 33), versions 0-2: replaces all of a topic's configurations."""
+"""AlterConfigs (API key 33), versions 0-2: replaces all configurations of a topic or a group."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.config_changes import answer_each
-from tailrace.broker.handlers.incremental_alter_configs import alter_topic
+from tailrace.broker.handlers.incremental_alter_configs import alter
 
 if TYPE_CHECKING:
     from kio.schema.alter_configs.v2.request import AlterConfigsRequest
@@ -19,6 +19,6 @@ def handle(request: AlterConfigsRequest, call: Call) -> Response:
         return {config.name: config.value for config in resource.configs}
 
     def change(resource: Any) -> Response:
-        return alter_topic(resource, call, replace, validate_only=request.validate_only)
+        return alter(resource, call, replace, validate_only=request.validate_only)
 
     return {"responses": answer_each(request.resources, change)}

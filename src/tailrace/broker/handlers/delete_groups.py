@@ -26,8 +26,14 @@ def handle(request: DeleteGroupsRequest, call: Call) -> Response:
 def _delete(group_id: str, call: Call) -> ErrorCode:
     if not call.allows(Operation.DELETE, ResourceType.GROUP, group_id):
         return ErrorCode.group_authorization_failed
-    groups = call.broker.groups
-    has_offsets = group_id in call.broker.state.offsets.committed
+    groups, state = call.broker.groups, call.broker.state
+    has_offsets = group_id in state.offsets.committed
+    consumer_group = state.consumer_groups.get(group_id)
+    if consumer_group is not None:
+        if consumer_group.members:
+            return ErrorCode.non_empty_group
+        call.broker.record(events=[GroupDeleted(group_id)])
+        return ErrorCode.none
     if group_id not in groups.groups and not has_offsets:
         return ErrorCode.group_id_not_found
     error = groups.delete(group_id)

@@ -1,4 +1,4 @@
-"""DescribeConfigs (API key 32), versions 1-4, for topics and the broker."""
+"""DescribeConfigs (API key 32), versions 1-4, for topics, groups and the broker."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.config import BrokerConfig
+from tailrace.broker.groups import configs as group_configs
 from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topic_config_descriptions import DESCRIPTIONS
 from tailrace.broker.topic_configs import DEFINITIONS, ConfigType
@@ -57,6 +58,9 @@ def _describe(resource: Any, call: Call) -> dict[str, Any]:
             return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
         # Without a name the defaults of all brokers are meant that were set while they run, of which there are none.
         configs = _describe_broker(call.broker.config) if resource.resource_name else []
+    elif resource.resource_type == group_configs.RESOURCE_TYPE:
+        present = call.broker.state.group_configs.get(resource.resource_name, {})
+        configs = list(group_configs.describe(present, call.broker.config))
     else:
         message = f"resource type {resource.resource_type}, expected {TOPIC} (topic) or {BROKER} (broker)"
         return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
@@ -71,6 +75,9 @@ def authorization_problem(resource: Any, operation: Operation, call: Call) -> Er
     if resource.resource_type == TOPIC:
         may = call.allows(operation, ResourceType.TOPIC, resource.resource_name)
         return ErrorCode.none if may else ErrorCode.topic_authorization_failed
+    if resource.resource_type == group_configs.RESOURCE_TYPE:
+        may = call.allows(operation, ResourceType.GROUP, resource.resource_name)
+        return ErrorCode.none if may else ErrorCode.group_authorization_failed
     may = call.allows(operation, ResourceType.CLUSTER)
     return ErrorCode.none if may else ErrorCode.cluster_authorization_failed
 
@@ -120,6 +127,10 @@ def _broker_values(config: BrokerConfig) -> dict[str, tuple[str, int]]:
     return {
         "auto.create.topics.enable": (str(config.auto_create_topics_enable).lower(), ConfigType.BOOLEAN),
         "default.replication.factor": ("1", ConfigType.INT),
+        "group.consumer.heartbeat.interval.ms": (str(config.group_consumer_heartbeat_interval_ms), ConfigType.INT),
+        "group.consumer.max.size": (str(config.group_consumer_max_size), ConfigType.INT),
+        "group.consumer.migration.policy": ("disabled", ConfigType.STRING),
+        "group.consumer.session.timeout.ms": (str(config.group_consumer_session_timeout_ms), ConfigType.INT),
         "group.initial.rebalance.delay.ms": (str(config.group_initial_rebalance_delay_ms), ConfigType.INT),
         "group.max.session.timeout.ms": (str(config.group_max_session_timeout_ms), ConfigType.INT),
         "group.min.session.timeout.ms": (str(config.group_min_session_timeout_ms), ConfigType.INT),

@@ -1,4 +1,4 @@
-"""DescribeGroups (API key 15), versions 0-5."""
+"""DescribeGroups (API key 15), versions 0-5. It knows classic groups only; to it, consumer groups are dead."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ def handle(request: DescribeGroupsRequest, call: Call) -> Response:
 def _describe(group_id: str, call: Call) -> dict[str, Any]:
     group = call.broker.groups.groups.get(group_id)
     if group is None:
-        has_offsets = group_id in call.broker.state.offsets.committed
+        state = call.broker.state
+        has_offsets = group_id in state.offsets.committed and state.consumer_groups.get(group_id) is None
         return {
             "group_id": group_id,
             "group_state": GroupState.EMPTY if has_offsets else GroupState.DEAD,

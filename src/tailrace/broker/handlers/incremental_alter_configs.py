@@ -9,7 +9,8 @@ from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.config_changes import APPEND, DELETE, SET, SUBTRACT, answer_each
-from tailrace.broker.events import TopicConfigured
+from tailrace.broker.events import GroupConfigured, TopicConfigured
+from tailrace.broker.groups import configs as group_configs
 from tailrace.broker.handlers.describe_configs import TOPIC, authorization_problem
 from tailrace.broker.security.acls import Operation
 from tailrace.broker.topic_configs import DEFINITIONS, ConfigType, problem
@@ -25,19 +26,21 @@ def handle(request: IncrementalAlterConfigsRequest, call: Call) -> Response:
     """Set, delete, append to and subtract from single configurations."""
 
     def change(resource: Any) -> Response:
-        return alter_topic(resource, call, _changed, validate_only=request.validate_only)
+        return alter(resource, call, _changed, validate_only=request.validate_only)
 
     return {"responses": answer_each(request.resources, change)}
 
 
-def alter_topic(resource: Any, call: Call, change: Change, *, validate_only: bool) -> Response:
-    """Change a topic's configurations if the result is valid."""
+def alter(resource: Any, call: Call, change: Change, *, validate_only: bool) -> Response:
+    """Change the configurations of a topic or a group if the result is valid."""
     named = {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
     error = authorization_problem(resource, Operation.ALTER_CONFIGS, call)
     if error is not ErrorCode.none:
         return named | {"error_code": error}
+    if resource.resource_type == group_configs.RESOURCE_TYPE:
+        return {**named, **_alter_group(resource, call, change, validate_only=validate_only)}
     if resource.resource_type != TOPIC:
-        message = "only topics can be configured while the broker runs; restart it with other options"
+        message = "only topics and groups can be configured while the broker runs; restart it with other options"
         return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
     topic = call.broker.state.topics.by_name(resource.resource_name)
     if topic is None:
@@ -56,6 +59,22 @@ def _missing(name: str) -> ErrorCode:
     if not name:
         return ErrorCode.invalid_request  # it would mean the defaults of all topics, which Kafka does not have
     return ErrorCode.unknown_topic_or_partition if is_legal_name(name) else ErrorCode.invalid_topic_exception
+
+
+def _alter_group(resource: Any, call: Call, change: Change, *, validate_only: bool) -> Response:
+    """Configure a group, which need not exist yet."""
+    group_id = resource.resource_name
+    if not group_id:
+        message = "Default group resources are not allowed."
+        return {"error_code": ErrorCode.invalid_request, "error_message": message}
+    configs = change(call.broker.state.group_configs.get(group_id, {}), resource)
+    wrong = group_configs.problem(configs, call.broker.config)
+    if wrong is not None:
+        return {"error_code": ErrorCode.invalid_config, "error_message": wrong}
+    if not validate_only:
+        valid = {name: value for name, value in configs.items() if value is not None}
+        call.broker.record(events=[GroupConfigured(group_id, valid)])
+    return {}
 
 
 def _changed(present: dict[str, str], resource: Any) -> dict[str, str | None]:

@@ -23,10 +23,13 @@ def handle(request: OffsetDeleteRequest, call: Call) -> Response:
     if not request.group_id:
         return {"error_code": ErrorCode.invalid_group_id}
     group = broker.groups.groups.get(request.group_id)
-    if group is None and request.group_id not in broker.state.offsets.committed:
+    consumer_group = broker.state.consumer_groups.get(request.group_id)
+    if group is None and consumer_group is None and request.group_id not in broker.state.offsets.committed:
         return {"error_code": ErrorCode.group_id_not_found}
     subscribed: set[str] = set()
-    if group is not None and group.members:
+    if consumer_group is not None:
+        subscribed = broker.consumer_groups.subscribed_topics(consumer_group)
+    elif group is not None and group.members:
         if group.protocol_type != "consumer":
             return {"error_code": ErrorCode.non_empty_group}
         subscribed = subscribed_topics(group)

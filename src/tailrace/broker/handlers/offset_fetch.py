@@ -1,7 +1,7 @@
 """OffsetFetch (API key 9), versions 1-9.
 
-Version 7 adds require_stable (KIP-447), version 8 asks for many groups at once (KIP-709). A group or partition without
-an offset is no error: its offset is -1.
+Version 7 adds require_stable (KIP-447), version 8 asks for many groups at once (KIP-709), in version 9 a member of a
+consumer group tells its epoch (KIP-848). A group or partition without an offset is no error: its offset is -1.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.groups.consumer.commits import fetch_error
 from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
@@ -22,13 +23,7 @@ def handle(request: OffsetFetchRequest, call: Call) -> Response:
     """Give committed offsets."""
     require_stable = getattr(request, "require_stable", False)
     if call.api_version >= 8:
-        return {
-            "groups": [
-                {"group_id": wanted.group_id}
-                | _group(wanted.group_id, wanted.topics, call, require_stable=require_stable)
-                for wanted in request.groups
-            ]
-        }
+        return {"groups": [_fetch(wanted, call, require_stable=require_stable) for wanted in request.groups]}
     older: Any = request
     return _group(older.group_id, older.topics, call, require_stable=require_stable)
 
@@ -49,6 +44,17 @@ def _group(group_id: str, wanted: Any, call: Call, *, require_stable: bool) -> d
             if call.api_version == 1
         ],
     }
+
+
+def _fetch(wanted: Any, call: Call, *, require_stable: bool) -> Response:
+    """One of many groups; a member of a consumer group has to be in its epoch."""
+    named = {"group_id": wanted.group_id}
+    group = call.broker.state.consumer_groups.get(wanted.group_id)
+    if group is not None and call.allows(Operation.DESCRIBE, ResourceType.GROUP, wanted.group_id):
+        error = fetch_error(group, getattr(wanted, "member_id", None), getattr(wanted, "member_epoch", -1))
+        if error is not ErrorCode.none:
+            return named | {"error_code": error}
+    return named | _group(wanted.group_id, wanted.topics, call, require_stable=require_stable)
 
 
 def _topics(group_id: str, wanted: Any, call: Call, *, require_stable: bool) -> list[Response]:

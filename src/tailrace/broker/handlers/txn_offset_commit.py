@@ -11,7 +11,7 @@ from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.handlers.end_txn import abortable, may_write, refuse_outdated
-from tailrace.broker.handlers.offset_commit import accept_rows, commit_response
+from tailrace.broker.handlers.offset_commit import accept_rows, always, check_member, commit_response
 from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 from tailrace.broker.transactions.state import RequestKind
@@ -27,21 +27,14 @@ def handle(request: TxnOffsetCommitRequest, call: Call) -> Response:
     broker = call.broker
     error = _authorization_problem(request, call)
     if error is not ErrorCode.none:
-        return commit_response(request, accept_rows(request, call, error)[1])
+        return commit_response(request, accept_rows(request, call, always(error))[1])
     producer = ProducerIdentity(request.producer_id, request.producer_epoch)
     refuse_outdated(call, request.transactional_id, producer, RequestKind.OFFSETS)
     error = _transaction_problem(request, producer, call)
+    check = always(error)
     if error is ErrorCode.none and call.api_version >= 3:
-        error = broker.groups.check_commit(
-            request.group_id,
-            request.generation_id,
-            request.member_id,
-            request.group_instance_id,
-            transactional=True,
-        )
-    if error is ErrorCode.group_id_not_found:
-        error = ErrorCode.illegal_generation
-    rows, errors = accept_rows(request, call, error)
+        check = check_member(request, call, request.generation_id, is_transactional=True)
+    rows, errors = accept_rows(request, call, check)
     if rows:
         broker.transactions.hold_offsets(producer, request.group_id, rows)
     return commit_response(request, errors)

@@ -110,7 +110,8 @@ def _commit(broker: Broker) -> Iterator[Reading]:
 
 
 def _coordinators(broker: Broker) -> Iterator[Reading]:
-    states = Counter(group.state.name.lower() for group in broker.groups.groups.values())
+    groups = (*broker.groups.groups.values(), *broker.state.consumer_groups)
+    states = Counter(group.state.name.lower() for group in groups)
     rows: list[Row] = [((state,), count) for state, count in sorted(states.items())]
     yield Reading(PREFIX + "groups", "gauge", "Groups with a coordinator, by state.", ("state",), rows)
     is_open = [transaction.is_ongoing for transaction in broker.state.transactions]
