@@ -12,6 +12,7 @@ from tailrace.broker.handlers import (
     add_offsets_to_txn,
     add_partitions_to_txn,
     alter_configs,
+    alter_partition_reassignments,
     alter_user_scram_credentials,
     api_versions,
     consumer_group_describe,
@@ -30,6 +31,7 @@ from tailrace.broker.handlers import (
     describe_groups,
     describe_log_dirs,
     describe_producers,
+    describe_topic_partitions,
     describe_transactions,
     describe_user_scram_credentials,
     elect_leaders,
@@ -43,6 +45,7 @@ from tailrace.broker.handlers import (
     leave_group,
     list_groups,
     list_offsets,
+    list_partition_reassignments,
     list_transactions,
     metadata,
     offset_commit,
@@ -114,6 +117,8 @@ TABLE = (
     _api(42, 0, 2, delete_groups),
     _api(43, 0, 2, elect_leaders),
     _api(44, 0, 1, incremental_alter_configs),
+    _api(45, 0, 0, alter_partition_reassignments),
+    _api(46, 0, 0, list_partition_reassignments),
     _api(47, 0, 0, offset_delete),
     _api(48, 0, 1, describe_client_quotas),
     _api(50, 0, 0, describe_user_scram_credentials),
@@ -124,6 +129,7 @@ TABLE = (
     _api(66, 0, 1, list_transactions),
     _api(68, 0, 1, consumer_group_heartbeat),
     _api(69, 0, 1, consumer_group_describe),
+    _api(75, 0, 0, describe_topic_partitions),
 )
 
 APIS: Mapping[int, Api] = {api.key: api for api in TABLE}

@@ -5,11 +5,12 @@ All that clients commonly set is accepted and kept, also where one broker withou
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 INT_MAX = 2**31 - 1
-LONG_MAX = 2**63 - 1
+LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
 
 class ConfigType:
@@ -33,10 +34,7 @@ class Definition(NamedTuple):
 
 def _integer(low: int, high: int) -> Callable[[str], bool]:
     def is_valid(value: str) -> bool:
-        try:
-            return low <= int(value) <= high
-        except ValueError:
-            return False
+        return re.fullmatch(r"\s*[+-]?[0-9]{1,20}\s*", value) is not None and low <= int(value) <= high
 
     return is_valid
 
@@ -56,8 +54,13 @@ def _ratio(value: str) -> bool:
         return False
 
 
+def _replicas(value: str) -> bool:
+    """Partitions with their brokers, "0:1,1:1", or all of them."""
+    return value == "*" or re.fullmatch(r"(\d+:\d+(,\d+:\d+)*)?", value.strip()) is not None
+
+
 def _boolean(default: str) -> Definition:
-    return Definition(default, ConfigType.BOOLEAN, _one_of("true", "false"))
+    return Definition(default, ConfigType.BOOLEAN, lambda value: value.strip().lower() in ("true", "false"))
 
 
 def _long(default: int, low: int = 0) -> Definition:
@@ -74,33 +77,32 @@ def _text(default: str, is_valid: Callable[[str], bool] = lambda _: True) -> Def
 
 DEFINITIONS: Mapping[str, Definition] = {
     "cleanup.policy": Definition("delete", ConfigType.LIST, _list_of("delete", "compact")),
-    "compression.type": _text("producer", _one_of("producer", "uncompressed", "none", "gzip", "snappy", "lz4", "zstd")),
-    "compression.gzip.level": _int(-1, -1),
-    "compression.lz4.level": _int(9, 1),
-    "compression.zstd.level": _int(3, -131072),
+    "compression.type": _text("producer", _one_of("producer", "uncompressed", "gzip", "snappy", "lz4", "zstd")),
+    "compression.gzip.level": Definition("-1", ConfigType.INT, lambda value: value != "0" and _integer(-1, 9)(value)),
+    "compression.lz4.level": Definition("9", ConfigType.INT, _integer(1, 17)),
+    "compression.zstd.level": Definition("3", ConfigType.INT, _integer(-131072, 22)),
     "delete.retention.ms": _long(86_400_000),
     "file.delete.delay.ms": _long(60_000),
     "flush.messages": _long(LONG_MAX, 1),
     "flush.ms": _long(LONG_MAX),
-    "follower.replication.throttled.replicas": Definition("", ConfigType.LIST, lambda _: True),
+    "follower.replication.throttled.replicas": Definition("", ConfigType.LIST, _replicas),
     "index.interval.bytes": _int(4096),
-    "leader.replication.throttled.replicas": Definition("", ConfigType.LIST, lambda _: True),
+    "leader.replication.throttled.replicas": Definition("", ConfigType.LIST, _replicas),
     "local.retention.bytes": _long(-2, -2),
     "local.retention.ms": _long(-2, -2),
     "max.compaction.lag.ms": _long(LONG_MAX, 1),
     "max.message.bytes": _int(1_048_588),
-    "message.downconversion.enable": _boolean("true"),
-    "message.format.version": _text("3.0-IV1"),
-    "message.timestamp.after.max.ms": _long(LONG_MAX),
+    "message.timestamp.after.max.ms": _long(3_600_000),
     "message.timestamp.before.max.ms": _long(LONG_MAX),
-    "message.timestamp.difference.max.ms": _long(LONG_MAX),
     "message.timestamp.type": _text("CreateTime", _one_of("CreateTime", "LogAppendTime")),
     "min.cleanable.dirty.ratio": Definition("0.5", ConfigType.DOUBLE, _ratio),
     "min.compaction.lag.ms": _long(0),
     "min.insync.replicas": _int(1, 1),
     "preallocate": _boolean("false"),
-    "remote.storage.enable": _boolean("false"),
-    "retention.bytes": _long(-1, -1),
+    "remote.log.copy.disable": _boolean("false"),
+    "remote.log.delete.on.disable": _boolean("false"),
+    "remote.storage.enable": Definition("false", ConfigType.BOOLEAN, lambda value: value.strip().lower() == "false"),
+    "retention.bytes": _long(-1, LONG_MIN),
     "retention.ms": _long(604_800_000, -1),
     "segment.bytes": _int(1_073_741_824, 14),
     "segment.index.bytes": _int(10_485_760, 4),
@@ -118,4 +120,11 @@ def problem(configs: Mapping[str, str | None]) -> str | None:
             return f"Unknown topic config name: {name}"
         if value is None or not definition.is_valid(value):
             return f"Invalid value {value} for configuration {name}"
-    return None
+    return _lag_problem({name: definition.default for name, definition in DEFINITIONS.items()} | dict(configs))
+
+
+def _lag_problem(configs: Mapping[str, str | None]) -> str | None:
+    low, high = configs["min.compaction.lag.ms"], configs["max.compaction.lag.ms"]
+    if int(low or 0) <= int(high or 0):
+        return None
+    return f"min.compaction.lag.ms={low} is greater than max.compaction.lag.ms={high}"

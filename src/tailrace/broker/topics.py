@@ -47,6 +47,8 @@ class Topic:
         self.min_compaction_lag_ms = int(self.config("min.compaction.lag.ms"))
         self.max_compaction_lag_ms = int(self.config("max.compaction.lag.ms"))
         self.delete_retention_ms = int(self.config("delete.retention.ms"))
+        self.timestamp_before_max_ms = int(self.config("message.timestamp.before.max.ms"))
+        self.timestamp_after_max_ms = int(self.config("message.timestamp.after.max.ms"))
         self.uses_append_time = self.config("message.timestamp.type") == "LogAppendTime"
         for partition in self.partitions:
             self._configure_partition(partition)
@@ -102,6 +104,13 @@ class Topics:
     def by_id(self, topic_id: bytes) -> Topic | None:
         """The topic with that id."""
         return self._by_id.get(topic_id)
+
+    def colliding_name(self, name: str) -> str | None:
+        """Another topic whose name differs in dots and underscores only, which Kafka does not allow."""
+        if "." not in name and "_" not in name:
+            return None
+        alike = name.replace(".", "_")
+        return next((other for other in self._by_name if other != name and other.replace(".", "_") == alike), None)
 
     def partition(self, name: str, index: int) -> PartitionLog | None:
         """The log of a partition, None when there is no such topic or partition."""

@@ -22,6 +22,7 @@ OFFSET_AND_LENGTH = struct.Struct(">qi")
 LEADING = struct.Struct(">qii")  # what a broker rewrites: base offset, length, leader epoch
 LOG_OVERHEAD_BYTES = OFFSET_AND_LENGTH.size
 MAGIC = 2
+OLD_MAGIC = (0, 1)  # messages of before Kafka 0.11
 RECORD_BYTES_MIN = 7  # length, attributes, two deltas, no key, no value, no headers
 CRC_POSITION = 17
 CRC_START = 21
@@ -34,11 +35,16 @@ DELETE_HORIZON_BIT = 0x40
 
 NO_PRODUCER_ID = -1
 NO_SEQUENCE = -1
+NO_TIMESTAMP = -1
 MAX_SEQUENCE = 2**31 - 1
 
 
 class CorruptBatch(Exception):
     """Bytes that are not a valid record batch."""
+
+
+class MalformedBatch(CorruptBatch):
+    """Bytes that are not one whole batch of the present format, or a batch whose counts do not fit."""
 
 
 class ControlType(IntEnum):
@@ -91,6 +97,11 @@ class BatchHeader(NamedTuple):
         return bool(self.attributes & CONTROL_BIT)
 
     @property
+    def has_append_time(self) -> bool:
+        """Whether all records have the broker's time, `max_timestamp`, instead of their own."""
+        return bool(self.attributes & LOG_APPEND_TIME_BIT)
+
+    @property
     def delete_horizon_ms(self) -> int | None:
         """From when on compaction may drop its tombstones or marker; it is in the base timestamp (KIP-534)."""
         return self.base_timestamp if self.attributes & DELETE_HORIZON_BIT else None
@@ -127,21 +138,24 @@ def parse_header(data: bytes | memoryview, position: int = 0) -> BatchHeader:
 def check_batch(batch: bytes | memoryview) -> BatchHeader:
     """Header of the one batch that `batch` must hold, after checking length, magic, counts and CRC.
 
-    Raises CorruptBatch.
+    Raises MalformedBatch, or CorruptBatch when the CRC is wrong.
     """
+    if len(batch) < HEADER_BYTES:
+        raise MalformedBatch(f"{len(batch)} bytes cannot hold a batch header of {HEADER_BYTES} bytes")
     header = parse_header(batch)
     if header.magic != MAGIC:
-        raise CorruptBatch(f"magic {header.magic}, expected {MAGIC}; the client's message format is too old")
+        kind = MalformedBatch if header.magic in OLD_MAGIC else CorruptBatch
+        raise kind(f"magic {header.magic}, expected {MAGIC}; the client's message format is too old")
     if header.size != len(batch):
-        raise CorruptBatch(f"batch length says {header.size} bytes, got {len(batch)}; expected exactly one batch")
-    if header.last_offset_delta < 0 or header.record_count != header.last_offset_delta + 1:
-        raise CorruptBatch(f"{header.record_count} records with last offset delta {header.last_offset_delta}")
-    body_bytes = len(batch) - HEADER_BYTES
-    if header.compression == Compression.NONE and header.record_count * RECORD_BYTES_MIN > body_bytes:
-        raise CorruptBatch(f"{header.record_count} records in {body_bytes} bytes")
+        raise MalformedBatch(f"batch length says {header.size} bytes, got {len(batch)}; expected exactly one batch")
     actual = crc32c(memoryview(batch)[CRC_START:])
     if actual != header.crc:
         raise CorruptBatch(f"CRC {actual:#010x}, expected {header.crc:#010x}")
+    if header.last_offset_delta < 0 or header.record_count != header.last_offset_delta + 1:
+        raise MalformedBatch(f"{header.record_count} records with last offset delta {header.last_offset_delta}")
+    body_bytes = len(batch) - HEADER_BYTES
+    if header.compression == Compression.NONE and header.record_count * RECORD_BYTES_MIN > body_bytes:
+        raise MalformedBatch(f"{header.record_count} records in {body_bytes} bytes")
     return header
 
 
@@ -177,6 +191,13 @@ def with_append_time(batch: bytes, timestamp: int) -> bytes:
     """The batch with LogAppendTime: one timestamp for all records, a flag, and a new CRC."""
     header = parse_header(batch)
     changed = header._replace(attributes=header.attributes | LOG_APPEND_TIME_BIT, max_timestamp=timestamp)
+    return seal(bytearray(HEADER.pack(*changed) + batch[HEADER_BYTES:]))
+
+
+def with_create_time(batch: bytes) -> bytes:
+    """The batch with the records' own timestamps: without the flag of LogAppendTime, and with a new CRC."""
+    header = parse_header(batch)
+    changed = header._replace(attributes=header.attributes & ~LOG_APPEND_TIME_BIT)
     return seal(bytearray(HEADER.pack(*changed) + batch[HEADER_BYTES:]))
 
 
@@ -279,7 +300,7 @@ def iter_records(batch: bytes | memoryview) -> Iterator[Record]:
     """The records of one batch, CRC unchecked. Raises CorruptBatch for bad content or an unknown codec."""
     header = parse_header(batch)
     body = open_records(batch, header)
-    append_time = header.max_timestamp if header.attributes & LOG_APPEND_TIME_BIT else None
+    append_time = header.max_timestamp if header.has_append_time else None
     position = 0
     try:
         for _ in range(header.record_count):

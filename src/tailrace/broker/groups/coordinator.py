@@ -154,9 +154,8 @@ class GroupCoordinator:
         was_leader = old_id == group.leader_id
         _dismiss(member, ErrorCode.fenced_instance_id)
         group.rename(member, f"{request.instance_id}-{uuid4()}")
-        had_same_protocols = member.protocols == request.protocols
         self._update(member, request)
-        if group.state is not GroupState.STABLE or not had_same_protocols:
+        if group.state is not GroupState.STABLE or group.choose_protocol() != group.protocol_name:
             self._prepare_rebalance(group)
             return member
         self._record_settled(group)
@@ -258,7 +257,7 @@ class GroupCoordinator:
     ) -> Synced:
         """Give the member's assignment, waiting for the leader to send it; `protocol` is type and name, if given."""
         group = self.groups.get(group_id)
-        error = _membership_problem(group, member_id, instance_id, generation_id)
+        error = _membership_problem(group_id, group, member_id, instance_id, generation_id)
         if group is None or error is not ErrorCode.none:
             return Synced(error)
         expected = (group.protocol_type, group.protocol_name)
@@ -289,7 +288,7 @@ class GroupCoordinator:
     def heartbeat(self, group_id: str, generation_id: int, member_id: str, instance_id: str | None) -> ErrorCode:
         """Keep a member alive and tell it about a rebalance."""
         group = self.groups.get(group_id)
-        error = _membership_problem(group, member_id, instance_id, generation_id)
+        error = _membership_problem(group_id, group, member_id, instance_id, generation_id)
         if group is None or error is not ErrorCode.none:
             return error
         self._expect_heartbeat(group.members[member_id])
@@ -300,7 +299,7 @@ class GroupCoordinator:
         """Remove a member; a static one may be named by its instance id alone."""
         group = self.groups.get(group_id)
         if group is None:
-            return ErrorCode.unknown_member_id
+            return ErrorCode.unknown_member_id if group_id else ErrorCode.invalid_group_id
         if not member_id and instance_id is not None:
             member_id = group.static_members.get(instance_id, "")
         if member_id in group.pending_members:
@@ -318,13 +317,15 @@ class GroupCoordinator:
         """Whether offsets may be committed: by a present member, or by anybody while the group has no members."""
         group = self.groups.get(group_id)
         if group is None or not group.members:
-            is_simple = generation_id < 0 and not member_id
-            return ErrorCode.none if is_simple else ErrorCode.unknown_member_id
+            if generation_id < 0:
+                return ErrorCode.none
+            is_known = group is not None or group_id in self._broker.state.offsets.committed
+            return ErrorCode.unknown_member_id if is_known else ErrorCode.group_id_not_found
         if transactional and generation_id < 0 and not member_id and instance_id is None:
             return ErrorCode.none  # a producer that does not take part in the group; see KIP-447
         if group.state is GroupState.EMPTY and generation_id < 0:
             return ErrorCode.none
-        error = _membership_problem(group, member_id, instance_id, generation_id)
+        error = _membership_problem(group_id, group, member_id, instance_id, generation_id)
         if error is not ErrorCode.none:
             return error
         if not transactional:
@@ -386,9 +387,11 @@ def _identity_problem(group: Group, member_id: str, instance_id: str | None) -> 
     return ErrorCode.none if member_id in group.members else ErrorCode.unknown_member_id
 
 
-def _membership_problem(group: Group | None, member_id: str, instance_id: str | None, generation_id: int) -> ErrorCode:
+def _membership_problem(
+    group_id: str, group: Group | None, member_id: str, instance_id: str | None, generation_id: int
+) -> ErrorCode:
     if group is None:
-        return ErrorCode.unknown_member_id
+        return ErrorCode.unknown_member_id if group_id else ErrorCode.invalid_group_id
     error = _identity_problem(group, member_id, instance_id)
     if error is ErrorCode.none and generation_id != group.generation_id:
         return ErrorCode.illegal_generation

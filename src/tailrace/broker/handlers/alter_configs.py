@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.config_changes import answer_each
 from tailrace.broker.handlers.incremental_alter_configs import alter
 
 if TYPE_CHECKING:
@@ -17,8 +18,7 @@ def handle(request: AlterConfigsRequest, call: Call) -> Response:
     def replace(_: dict[str, str], resource: Any) -> dict[str, str | None]:
         return {config.name: config.value for config in resource.configs}
 
-    return {
-        "responses": [
-            alter(resource, call, replace, validate_only=request.validate_only) for resource in request.resources
-        ]
-    }
+    def change(resource: Any) -> Response:
+        return alter(resource, call, replace, validate_only=request.validate_only)
+
+    return {"responses": answer_each(request.resources, change)}

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -27,13 +28,14 @@ PARTITIONS_MAX = 100_000
 
 def handle(request: CreateTopicsRequest, call: Call) -> Response:
     """Create topics, each by itself."""
-    names = [wanted.name for wanted in request.topics]
-    return {
-        "topics": [
-            _create(wanted, call, validate_only=request.validate_only, is_repeated=names.count(wanted.name) > 1)
-            for wanted in request.topics
-        ]
-    }
+    names = Counter(wanted.name for wanted in request.topics)
+    repeated = [
+        _refused(name, ErrorCode.invalid_request, f"topic {name} is named more than once")
+        for name, count in names.items()
+        if count > 1
+    ]
+    single = [wanted for wanted in request.topics if names[wanted.name] == 1]
+    return {"topics": repeated + [_create(wanted, call, validate_only=request.validate_only) for wanted in single]}
 
 
 def create_with_defaults(broker: Broker, name: str) -> Topic:
@@ -41,7 +43,7 @@ def create_with_defaults(broker: Broker, name: str) -> Topic:
     return _record(broker, name, broker.config.num_partitions, {})
 
 
-def _create(wanted: Any, call: Call, *, validate_only: bool, is_repeated: bool) -> Response:
+def _create(wanted: Any, call: Call, *, validate_only: bool) -> Response:
     if not (
         call.allows(Operation.CREATE, ResourceType.CLUSTER)
         or call.allows(Operation.CREATE, ResourceType.TOPIC, wanted.name)
@@ -50,22 +52,14 @@ def _create(wanted: Any, call: Call, *, validate_only: bool, is_repeated: bool) 
     configs = {config.name: config.value for config in wanted.configs}
     count = _partition_count(wanted, call.broker.config)
     error, message = _problem(wanted, call.broker, count, configs)
-    if is_repeated:
-        error, message = ErrorCode.invalid_request, f"topic {wanted.name} is named more than once"
     if error is not ErrorCode.none:
         return _refused(wanted.name, error, message)
     answer: dict[str, Any] = {"name": wanted.name, "num_partitions": count, "replication_factor": 1}
-    if not validate_only:
-        topic = _record(call.broker, wanted.name, count, configs)
-        answer |= {"topic_id": topic.uuid, "configs": describe_topic_configs(topic)}
+    topic_id = uuid4() if validate_only else _record(call.broker, wanted.name, count, configs).uuid
     if not call.allows(Operation.DESCRIBE_CONFIGS, ResourceType.TOPIC, wanted.name):
-        answer |= {
-            "num_partitions": -1,
-            "replication_factor": -1,
-            "configs": None,
-            "topic_config_error_code": ErrorCode.topic_authorization_failed,
-        }
-    return answer
+        unknown = {"num_partitions": -1, "replication_factor": -1, "configs": None}
+        return answer | unknown | {"topic_config_error_code": ErrorCode.topic_authorization_failed}
+    return answer | {"topic_id": topic_id, "configs": describe_topic_configs(configs)}
 
 
 def _refused(name: str, error: ErrorCode, message: str) -> Response:
@@ -90,6 +84,10 @@ def _problem(wanted: Any, broker: Broker, count: int, configs: dict[str, str | N
         return ErrorCode.invalid_topic_exception, f"topic name {name!r} must be 1 to 249 of a-z, A-Z, 0-9, . _ -"
     if broker.state.topics.by_name(name) is not None:
         return ErrorCode.topic_already_exists, f"Topic '{name}' already exists."
+    alike = broker.state.topics.colliding_name(name)
+    if alike is not None:
+        message = f"Topic '{name}' collides with existing topic: {alike}; metrics cannot tell a dot from an underscore"
+        return ErrorCode.invalid_topic_exception, message
     if wanted.assignments and (wanted.num_partitions != -1 or wanted.replication_factor != -1):
         return ErrorCode.invalid_request, "partitions and replication factor must be -1 beside an assignment"
     if not 1 <= count <= PARTITIONS_MAX:

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 def handle(request: DeleteGroupsRequest, call: Call) -> Response:
     """Forget groups that have no members, with their offsets."""
-    results = [{"group_id": group_id, "error_code": _delete(group_id, call)} for group_id in request.groups_names]
+    results = [
+        {"group_id": group_id, "error_code": _delete(group_id, call)}
+        for group_id in dict.fromkeys(request.groups_names)
+    ]
     return {"results": results}
 
 

@@ -38,6 +38,8 @@ def _delete(topic: Topic | None, entry: Any, call: Call) -> Response:
     partition = topic.partition(index) if topic else None
     if topic is None or partition is None:
         return _refused(index, ErrorCode.unknown_topic_or_partition)
+    if not topic.is_deleted_by_retention:
+        return _refused(index, ErrorCode.policy_violation)  # compaction alone decides what goes
     offset = partition.high_watermark if entry.offset == -1 else entry.offset
     if not 0 <= offset <= partition.high_watermark:
         return _refused(index, ErrorCode.offset_out_of_range)

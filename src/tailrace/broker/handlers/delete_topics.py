@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
@@ -18,28 +19,43 @@ if TYPE_CHECKING:
 def handle(request: DeleteTopicsRequest, call: Call) -> Response:
     """Delete topics with their records and the offsets that groups committed for them."""
     if call.api_version >= 6:
-        return {"responses": [_delete(wanted.name, wanted.topic_id, call) for wanted in request.topics]}
-    older: Any = request
-    return {"responses": [_delete(name, None, call) for name in older.topic_names]}
-
-
-def _delete(name: str | None, topic_id: Any, call: Call) -> Response:
-    topics = call.broker.state.topics
-    topic: Topic | None
-    if name is None:
-        topic = topics.by_id(topic_id.bytes) if topic_id else None
-        missing = ErrorCode.unknown_topic_id
+        wanted: list[tuple[str | None, Any]] = [(topic.name, topic.topic_id) for topic in request.topics]
     else:
-        topic = topics.by_name(name)
-        missing = ErrorCode.unknown_topic_or_partition
+        older: Any = request
+        wanted = [(name, None) for name in older.topic_names]
+    counts = Counter(wanted)
+    found = {key: _find(*key, call) for key in wanted}
+    times: Counter[Topic | None] = Counter(topic for topic in map(found.get, wanted) if topic is not None)
+    return {
+        "responses": [
+            _delete(name, topic_id, topic, call, is_repeated=counts[name, topic_id] > 1 or times[topic] > 1)
+            for (name, topic_id), topic in found.items()
+        ]
+    }
+
+
+def _find(name: str | None, topic_id: Any, call: Call) -> Topic | None:
+    topics = call.broker.state.topics
+    if name is not None:
+        return topics.by_name(name)
+    return topics.by_id(topic_id.bytes) if topic_id else None
+
+
+def _delete(name: str | None, topic_id: Any, topic: Topic | None, call: Call, *, is_repeated: bool) -> Response:
     wanted = name if topic is None else topic.name
     if wanted is not None and not call.allows(Operation.DELETE, ResourceType.TOPIC, wanted):
         # Who asks by id does not know the name, and learns it only if they may.
         is_known = name is not None or call.allows(Operation.DESCRIBE, ResourceType.TOPIC, wanted)
-        refused = {"topic_id": topic_id, "error_code": ErrorCode.topic_authorization_failed}
-        return refused | {"name": wanted if is_known else None}
+        return _refused(wanted if is_known else None, topic_id, ErrorCode.topic_authorization_failed)
+    if is_repeated or (name is None) == (topic_id is None):
+        return _refused(name, topic_id, ErrorCode.invalid_request)
     if topic is None:
-        return {"name": name, "topic_id": topic_id, "error_code": missing}
+        missing = ErrorCode.unknown_topic_id if name is None else ErrorCode.unknown_topic_or_partition
+        return _refused(name, topic_id, missing)
     call.broker.record(events=[TopicDeleted(topic.id)])
     call.broker.delete_files(topic)
     return {"name": topic.name, "topic_id": topic.uuid}
+
+
+def _refused(name: str | None, topic_id: Any, error: ErrorCode) -> Response:
+    return {"name": name, "topic_id": topic_id, "error_code": error}

@@ -12,15 +12,17 @@ from tailrace.broker.handlers.metadata import cluster_operations
 if TYPE_CHECKING:
     from kio.schema.describe_cluster.v1.request import DescribeClusterRequest
 
-BROKERS = 1
+BROKERS, CONTROLLERS = 1, 2
 
 
 def handle(request: DescribeClusterRequest, call: Call) -> Response:
     """Describe the cluster of one broker."""
-    if getattr(request, "endpoint_type", BROKERS) != BROKERS:
+    endpoint_type = getattr(request, "endpoint_type", BROKERS)
+    if endpoint_type != BROKERS:
+        is_known = endpoint_type == CONTROLLERS
         return {
-            "error_code": ErrorCode.unsupported_endpoint_type,
-            "error_message": f"endpoint type {request.endpoint_type}, expected {BROKERS} (brokers)",
+            "error_code": ErrorCode.mismatched_endpoint_type if is_known else ErrorCode.unsupported_endpoint_type,
+            "error_message": f"endpoint type {endpoint_type}, expected {BROKERS} (brokers)",
         }
     broker = call.broker
     described = {

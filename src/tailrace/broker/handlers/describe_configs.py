@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
@@ -10,22 +11,36 @@ from tailrace.broker.call import Call, Response
 from tailrace.broker.config import BrokerConfig
 from tailrace.broker.groups import configs as group_configs
 from tailrace.broker.security.acls import Operation, ResourceType
+from tailrace.broker.topic_config_descriptions import DESCRIPTIONS
 from tailrace.broker.topic_configs import DEFINITIONS, ConfigType
-from tailrace.broker.topics import Topic
+from tailrace.broker.topics import is_legal_name
 
 if TYPE_CHECKING:
     from kio.schema.describe_configs.v4.request import DescribeConfigsRequest
 
 TOPIC, BROKER = 2, 4
+WITHOUT_DEFAULT = ("log.dirs", "node.id")
 SET_ON_TOPIC, SET_AT_START, DEFAULT = 1, 4, 5  # sources of a value
 
 
 def handle(request: DescribeConfigsRequest, call: Call) -> Response:
     """Describe what is configured and what is the default."""
-    return {"results": [_describe(resource, call) for resource in request.resources]}
+    results = [_describe(resource, call) for resource in request.resources]
+    return {"results": [result | {"configs": _as_asked(result.get("configs", ()), request)} for result in results]}
 
 
-def _describe(resource: Any, call: Call) -> Response:
+def _as_asked(configs: Iterable[Response], request: DescribeConfigsRequest) -> list[dict[str, Any]]:
+    """With synonyms and documentation only where the request asks for them."""
+    asked = [dict(config) for config in configs]
+    for config in asked:
+        if not request.include_synonyms:
+            config["synonyms"] = ()
+        if getattr(request, "include_documentation", False) and config["name"] in DESCRIPTIONS:
+            config["documentation"] = DESCRIPTIONS[config["name"]].documentation
+    return asked
+
+
+def _describe(resource: Any, call: Call) -> dict[str, Any]:
     named = {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
     error = authorization_problem(resource, Operation.DESCRIBE_CONFIGS, call)
     if error is not ErrorCode.none:
@@ -33,13 +48,16 @@ def _describe(resource: Any, call: Call) -> Response:
     if resource.resource_type == TOPIC:
         topic = call.broker.state.topics.by_name(resource.resource_name)
         if topic is None:
-            return named | {"error_code": ErrorCode.unknown_topic_or_partition}
-        configs = describe_topic_configs(topic)
+            is_legal = is_legal_name(resource.resource_name)
+            missing = ErrorCode.unknown_topic_or_partition if is_legal else ErrorCode.invalid_topic_exception
+            return named | {"error_code": missing}
+        configs = describe_topic_configs(topic.configs)
     elif resource.resource_type == BROKER:
         if resource.resource_name not in ("", str(call.broker.config.node_id)):
             message = f"broker {resource.resource_name!r}, expected {call.broker.config.node_id}"
             return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
-        configs = _describe_broker(call.broker.config)
+        # Without a name the defaults of all brokers are meant that were set while they run, of which there are none.
+        configs = _describe_broker(call.broker.config) if resource.resource_name else []
     elif resource.resource_type == group_configs.RESOURCE_TYPE:
         present = call.broker.state.group_configs.get(resource.resource_name, {})
         configs = list(group_configs.describe(present, call.broker.config))
@@ -47,7 +65,7 @@ def _describe(resource: Any, call: Call) -> Response:
         message = f"resource type {resource.resource_type}, expected {TOPIC} (topic) or {BROKER} (broker)"
         return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
     wanted = resource.configuration_keys
-    if wanted is not None:
+    if wanted:
         configs = [config for config in configs if config["name"] in wanted]
     return named | {"configs": configs}
 
@@ -64,28 +82,49 @@ def authorization_problem(resource: Any, operation: Operation, call: Call) -> Er
     return ErrorCode.none if may else ErrorCode.cluster_authorization_failed
 
 
-def describe_topic_configs(topic: Topic) -> list[Response]:
-    """All configurations of a topic, as DescribeConfigs and CreateTopics tell them."""
+def describe_topic_configs(topic_configs: Mapping[str, str]) -> list[Response]:
+    """All configurations of a topic that has these, as DescribeConfigs and CreateTopics tell them."""
     configs: list[Response] = []
     for name, definition in DEFINITIONS.items():
-        default = {"name": name, "value": definition.default, "source": DEFAULT}
-        is_set = name in topic.configs
-        present = {"name": name, "value": topic.config(name), "source": SET_ON_TOPIC}
+        broker_name = DESCRIPTIONS[name].broker_name
+        default = [{"name": broker_name, "value": definition.default, "source": DEFAULT}] if broker_name else []
+        is_set = name in topic_configs
+        value = topic_configs.get(name, definition.default)
+        present = [{"name": name, "value": value, "source": SET_ON_TOPIC}] if is_set else []
         configs.append(
             {
                 "name": name,
-                "value": topic.config(name),
+                "value": value,
                 "config_source": SET_ON_TOPIC if is_set else DEFAULT,
                 "is_default": not is_set,
                 "config_type": definition.config_type,
-                "synonyms": [present, default] if is_set else [default],
+                "synonyms": present + default,
             }
         )
     return configs
 
 
 def _describe_broker(config: BrokerConfig) -> list[Response]:
-    values = {
+    defaults = _broker_values(BrokerConfig())
+    return [
+        {
+            "name": name,
+            "value": value,
+            "read_only": True,
+            "config_source": SET_AT_START,
+            "config_type": config_type,
+            "synonyms": [
+                {"name": name, "value": value, "source": SET_AT_START},
+                *([] if name in WITHOUT_DEFAULT else [{"name": name, "value": defaults[name][0], "source": DEFAULT}]),
+            ],
+        }
+        for name, (value, config_type) in _broker_values(config).items()
+    ]
+
+
+def _broker_values(config: BrokerConfig) -> dict[str, tuple[str, int]]:
+    """Value and type of what the broker got at its start."""
+    return {
         "auto.create.topics.enable": (str(config.auto_create_topics_enable).lower(), ConfigType.BOOLEAN),
         "default.replication.factor": ("1", ConfigType.INT),
         "group.consumer.heartbeat.interval.ms": (str(config.group_consumer_heartbeat_interval_ms), ConfigType.INT),
@@ -95,7 +134,7 @@ def _describe_broker(config: BrokerConfig) -> list[Response]:
         "group.initial.rebalance.delay.ms": (str(config.group_initial_rebalance_delay_ms), ConfigType.INT),
         "group.max.session.timeout.ms": (str(config.group_max_session_timeout_ms), ConfigType.INT),
         "group.min.session.timeout.ms": (str(config.group_min_session_timeout_ms), ConfigType.INT),
-        "log.dirs": (str(config.data), ConfigType.STRING),
+        "log.dirs": (str(config.data), ConfigType.LIST),
         "message.max.bytes": (str(config.message_max_bytes), ConfigType.INT),
         "min.insync.replicas": ("1", ConfigType.INT),
         "node.id": (str(config.node_id), ConfigType.INT),
@@ -103,13 +142,3 @@ def _describe_broker(config: BrokerConfig) -> list[Response]:
         "socket.request.max.bytes": (str(config.socket_request_max_bytes), ConfigType.INT),
         "transaction.max.timeout.ms": (str(config.transaction_max_timeout_ms), ConfigType.INT),
     }
-    return [
-        {
-            "name": name,
-            "value": value,
-            "read_only": True,
-            "config_source": SET_AT_START,
-            "config_type": config_type,
-        }
-        for name, (value, config_type) in values.items()
-    ]

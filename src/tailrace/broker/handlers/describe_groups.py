@@ -37,7 +37,6 @@ def _describe(group_id: str, call: Call) -> dict[str, Any]:
         return {
             "group_id": group_id,
             "group_state": GroupState.EMPTY if has_offsets else GroupState.DEAD,
-            "protocol_type": "consumer" if has_offsets else "",
         }
     shows_assignment = group.state is GroupState.STABLE
     return {

@@ -8,6 +8,7 @@ from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.security.acls import Operation, ResourceType
+from tailrace.broker.topics import is_legal_name
 
 if TYPE_CHECKING:
     from kio.schema.describe_producers.v0.request import DescribeProducersRequest
@@ -31,7 +32,9 @@ def _describe(name: str, index: int, call: Call) -> Response:
         return {"partition_index": index, "error_code": ErrorCode.topic_authorization_failed}
     log = call.broker.state.topics.partition(name, index)
     if log is None:
-        return {"partition_index": index, "error_code": ErrorCode.unknown_topic_or_partition}
+        is_legal = is_legal_name(name)
+        missing = ErrorCode.unknown_topic_or_partition if is_legal else ErrorCode.invalid_topic_exception
+        return {"partition_index": index, "error_code": missing}
     return {
         "partition_index": index,
         "active_producers": [

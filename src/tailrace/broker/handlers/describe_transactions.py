@@ -25,6 +25,8 @@ def _describe(transactional_id: str, call: Call) -> Response:
             "transactional_id": transactional_id,
             "error_code": ErrorCode.transactional_id_authorization_failed,
         }
+    if not transactional_id:
+        return {"transactional_id": transactional_id, "error_code": ErrorCode.invalid_request}
     transaction = call.broker.state.transactions.get(transactional_id)
     if transaction is None:
         return {"transactional_id": transactional_id, "error_code": ErrorCode.transactional_id_not_found}

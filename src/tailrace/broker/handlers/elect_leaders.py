@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.log.partition import PartitionLog
 from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
     from kio.schema.elect_leaders.v2.request import ElectLeadersRequest
+
+PREFERRED, UNCLEAN = 0, 1
 
 
 def handle(request: ElectLeadersRequest, call: Call) -> Response:
@@ -21,24 +24,26 @@ def handle(request: ElectLeadersRequest, call: Call) -> Response:
         wanted: list[tuple[str, Sequence[int]]] = [(topic.name, range(len(topic.partitions))) for topic in topics]
     else:
         wanted = [(entry.topic, entry.partitions) for entry in request.topic_partitions]
-    may_elect = call.allows(Operation.ALTER, ResourceType.CLUSTER)
-    error = ErrorCode.election_not_needed if may_elect else ErrorCode.cluster_authorization_failed
+    error = ErrorCode.none
+    if not call.allows(Operation.ALTER, ResourceType.CLUSTER):
+        error = ErrorCode.cluster_authorization_failed
+        wanted = [] if request.topic_partitions is None else wanted
+    elif getattr(request, "election_type", PREFERRED) not in (PREFERRED, UNCLEAN):
+        error = ErrorCode.invalid_request
     return {
-        "error_code": ErrorCode.none if may_elect else error,
+        "error_code": error,
         "replica_election_results": [
             {
                 "topic": name,
                 "partition_result": [
-                    {
-                        "partition_id": index,
-                        "error_code": ErrorCode.unknown_topic_or_partition
-                        if may_elect and topics.partition(name, index) is None
-                        else error,
-                    }
+                    {"partition_id": index, "error_code": error or _outcome(topics.partition(name, index))}
                     for index in partitions
                 ],
             }
             for name, partitions in wanted
-            if may_elect or request.topic_partitions is not None
         ],
     }
+
+
+def _outcome(partition: PartitionLog | None) -> ErrorCode:
+    return ErrorCode.unknown_topic_or_partition if partition is None else ErrorCode.election_not_needed

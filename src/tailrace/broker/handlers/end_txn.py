@@ -23,6 +23,12 @@ def downgrade(error: ErrorCode, version: int, fenced_since: int) -> ErrorCode:
     return ErrorCode.invalid_producer_epoch if is_too_new else error
 
 
+def abortable(error: ErrorCode, version: int, since: int) -> ErrorCode:
+    """The error as newer versions tell it: what does not belong to the transaction makes it end (KIP-890)."""
+    is_known = error is ErrorCode.invalid_txn_state and version >= since
+    return ErrorCode.transaction_abortable if is_known else error
+
+
 def refuse_outdated(call: Call, transactional_id: str, producer: ProducerIdentity, kind: RequestKind) -> None:
     """Close the connection when the producer has a newer one; see `tailrace.broker.transactions.coordinator`."""
     if call.broker.transactions.is_outdated(transactional_id, producer, kind, call.connection):

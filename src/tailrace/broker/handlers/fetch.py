@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kio.schema.fetch.v17.request import FetchRequest
 
 READ_COMMITTED = 1
+NO_SESSION, NEW_SESSION = -1, 0  # session epochs of a request that names all its partitions
 
 
 class Wanted(NamedTuple):
@@ -40,7 +41,7 @@ WantedTopics = list[tuple[str | UUID, list[Wanted]]]
 
 def handle(request: FetchRequest, call: Call) -> Reply | Awaitable[Reply]:
     """Read records, waiting for some when there are too few."""
-    if getattr(request, "session_id", 0) != 0:
+    if getattr(request, "session_epoch", NO_SESSION) not in (NO_SESSION, NEW_SESSION):
         return {"error_code": ErrorCode.fetch_session_id_not_found}
     topics = _find(request, call)
     max_wait_s = request.max_wait / timedelta(seconds=1)

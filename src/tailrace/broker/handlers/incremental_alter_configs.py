@@ -8,27 +8,27 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.config_changes import APPEND, DELETE, SET, SUBTRACT, answer_each
 from tailrace.broker.events import GroupConfigured, TopicConfigured
 from tailrace.broker.groups import configs as group_configs
 from tailrace.broker.handlers.describe_configs import TOPIC, authorization_problem
 from tailrace.broker.security.acls import Operation
 from tailrace.broker.topic_configs import DEFINITIONS, ConfigType, problem
+from tailrace.broker.topics import is_legal_name
 
 if TYPE_CHECKING:
     from kio.schema.incremental_alter_configs.v1.request import IncrementalAlterConfigsRequest
-
-SET, DELETE, APPEND, SUBTRACT = range(4)
 
 Change = Callable[[dict[str, str], Any], dict[str, str | None]]
 
 
 def handle(request: IncrementalAlterConfigsRequest, call: Call) -> Response:
     """Set, delete, append to and subtract from single configurations."""
-    return {
-        "responses": [
-            alter(resource, call, _changed, validate_only=request.validate_only) for resource in request.resources
-        ]
-    }
+
+    def change(resource: Any) -> Response:
+        return alter(resource, call, _changed, validate_only=request.validate_only)
+
+    return {"responses": answer_each(request.resources, change)}
 
 
 def alter(resource: Any, call: Call, change: Change, *, validate_only: bool) -> Response:
@@ -44,7 +44,7 @@ def alter(resource: Any, call: Call, change: Change, *, validate_only: bool) -> 
         return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
     topic = call.broker.state.topics.by_name(resource.resource_name)
     if topic is None:
-        return named | {"error_code": ErrorCode.unknown_topic_or_partition}
+        return named | {"error_code": _missing(resource.resource_name)}
     configs = change(topic.configs, resource)
     wrong = problem(configs)
     if wrong is not None:
@@ -53,6 +53,12 @@ def alter(resource: Any, call: Call, change: Change, *, validate_only: bool) -> 
         valid = {name: value for name, value in configs.items() if value is not None}
         call.broker.record(events=[TopicConfigured(topic.id, valid)])
     return named
+
+
+def _missing(name: str) -> ErrorCode:
+    if not name:
+        return ErrorCode.invalid_request  # it would mean the defaults of all topics, which Kafka does not have
+    return ErrorCode.unknown_topic_or_partition if is_legal_name(name) else ErrorCode.invalid_topic_exception
 
 
 def _alter_group(resource: Any, call: Call, change: Change, *, validate_only: bool) -> Response:

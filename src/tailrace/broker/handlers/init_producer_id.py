@@ -10,7 +10,7 @@ from kio.schema.errors import ErrorCode
 from tailrace.broker.call import Call, Response
 from tailrace.broker.handlers.end_txn import downgrade, may_write
 from tailrace.broker.security.acls import Operation, ResourceType
-from tailrace.broker.transactions.coordinator import ProducerIdentity
+from tailrace.broker.transactions.coordinator import NOBODY, ProducerIdentity
 
 if TYPE_CHECKING:
     from kio.schema.init_producer_id.v5.request import InitProducerIdRequest
@@ -25,10 +25,13 @@ def handle(request: InitProducerIdRequest, call: Call) -> Response:
     error = _authorization_problem(request.transactional_id, call)
     if error is not ErrorCode.none:
         return _refused(error)
-    if request.transactional_id is None:
-        identity: ProducerIdentity | ErrorCode = coordinator.allocate_producer_id()
+    claimed = ProducerIdentity(getattr(request, "producer_id", -1), getattr(request, "producer_epoch", -1))
+    identity: ProducerIdentity | ErrorCode
+    if claimed != NOBODY and -1 in claimed:
+        identity = ErrorCode.invalid_request
+    elif request.transactional_id is None:
+        identity = coordinator.allocate_producer_id()
     else:
-        claimed = ProducerIdentity(getattr(request, "producer_id", -1), getattr(request, "producer_epoch", -1))
         timeout_ms = request.transaction_timeout // MILLISECOND
         identity = coordinator.initialize(request.transactional_id, timeout_ms, claimed)
     if isinstance(identity, ErrorCode):

@@ -21,6 +21,8 @@ def handle(request: LeaveGroupRequest, call: Call) -> Response:
     if call.api_version < 3:
         older: Any = request
         return {"error_code": leave(older.group_id, older.member_id, None)}
+    if not request.group_id:
+        return {"error_code": ErrorCode.invalid_group_id}
     return {
         "members": [
             {

@@ -6,6 +6,7 @@ Special timestamps: -1 latest, -2 earliest, -3 the record with the greatest time
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 LATEST, EARLIEST, MAX_TIMESTAMP, EARLIEST_LOCAL, LATEST_TIERED = -1, -2, -3, -4, -5
 READ_COMMITTED = 1
+NEVER = 1 << 15
+
+SINCE = {LATEST: 1, EARLIEST: 1, MAX_TIMESTAMP: 7, EARLIEST_LOCAL: 8, LATEST_TIERED: 9}
+"""Special timestamps by the version that introduced them."""
 
 
 def handle(request: ListOffsetsRequest, call: Call) -> Response:
@@ -26,13 +31,19 @@ def handle(request: ListOffsetsRequest, call: Call) -> Response:
     isolation_level = getattr(request, "isolation_level", 0)
     return {
         "topics": [
-            {
-                "name": topic.name,
-                "partitions": [_find(topic.name, entry, isolation_level, call) for entry in topic.partitions],
-            }
-            for topic in request.topics
+            {"name": topic.name, "partitions": _find_all(topic, isolation_level, call)} for topic in request.topics
         ]
     }
+
+
+def _find_all(topic: Any, isolation_level: int, call: Call) -> list[Response]:
+    times = Counter(entry.partition_index for entry in topic.partitions)
+    return [
+        _find(topic.name, entry, isolation_level, call)
+        if times[index] == 1
+        else _refused(entry, ErrorCode.invalid_request)
+        for index, entry in {entry.partition_index: entry for entry in topic.partitions}.items()
+    ]
 
 
 def _find(name: str, entry: Any, isolation_level: int, call: Call) -> Response:
@@ -42,6 +53,8 @@ def _find(name: str, entry: Any, isolation_level: int, call: Call) -> Response:
     epoch = call.broker.state.leader_epoch
     if log is None:
         return _refused(entry, ErrorCode.unknown_topic_or_partition)
+    if entry.timestamp < 0 and call.api_version < SINCE.get(entry.timestamp, NEVER):
+        return _refused(entry, ErrorCode.unsupported_version)
     if getattr(entry, "current_leader_epoch", -1) not in (-1, epoch):
         is_old = entry.current_leader_epoch < epoch
         return _refused(entry, ErrorCode.fenced_leader_epoch if is_old else ErrorCode.unknown_leader_epoch)

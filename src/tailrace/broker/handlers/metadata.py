@@ -28,7 +28,8 @@ def handle(request: MetadataRequest, call: Call) -> Response:
         topics = [_describe(topic, call) for topic in broker.state.topics if _may_see(topic.name, call)]
     else:
         may_create = getattr(request, "allow_auto_topic_creation", True)
-        topics = [_describe_wanted(wanted, call, may_create=may_create) for wanted in request.topics]
+        unique = {(wanted.name, getattr(wanted, "topic_id", None)): wanted for wanted in request.topics}
+        topics = [_describe_wanted(wanted, call, may_create=may_create) for wanted in unique.values()]
     if getattr(request, "include_topic_authorized_operations", False):
         topics = [_with_operations(topic, call) for topic in topics]
     response = {

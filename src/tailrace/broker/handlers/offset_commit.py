@@ -26,10 +26,8 @@ Check = Callable[[tuple[str, int]], ErrorCode]
 
 def handle(request: OffsetCommitRequest, call: Call) -> Response:
     """Commit offsets of a group."""
-    check = always(ErrorCode.invalid_group_id)
-    if not call.allows(Operation.READ, ResourceType.GROUP, request.group_id):
-        check = always(ErrorCode.group_authorization_failed)
-    elif request.group_id:
+    check = always(ErrorCode.group_authorization_failed)
+    if call.allows(Operation.READ, ResourceType.GROUP, request.group_id):
         generation_id = getattr(request, "generation_id_or_member_epoch", -1)
         check = check_member(request, call, generation_id, is_transactional=False)
     rows, errors = accept_rows(request, call, check)
@@ -52,6 +50,9 @@ def check_member(request: Any, call: Call, generation_id: int, *, is_transaction
         error = call.broker.groups.check_commit(
             request.group_id, generation_id, request.member_id, instance_id, transactional=is_transactional
         )
+        tells_missing = call.api_version >= EPOCHS_SINCE and not is_transactional
+        if error is ErrorCode.group_id_not_found and not tells_missing:
+            error = ErrorCode.illegal_generation
         return always(error)
     check = commit_check(
         group,

@@ -20,6 +20,8 @@ def handle(request: OffsetDeleteRequest, call: Call) -> Response:
     if not call.allows(Operation.DELETE, ResourceType.GROUP, request.group_id):
         return {"error_code": ErrorCode.group_authorization_failed}
     broker = call.broker
+    if not request.group_id:
+        return {"error_code": ErrorCode.invalid_group_id}
     group = broker.groups.groups.get(request.group_id)
     consumer_group = broker.state.consumer_groups.get(request.group_id)
     if group is None and consumer_group is None and request.group_id not in broker.state.offsets.committed:

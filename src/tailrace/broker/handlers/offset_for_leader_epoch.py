@@ -35,6 +35,8 @@ def _find(name: str, entry: Any, call: Call) -> Response:
         return _refused(entry, ErrorCode.fenced_leader_epoch if is_old else ErrorCode.unknown_leader_epoch)
     if entry.leader_epoch == present:
         epoch, end_offset = present, log.high_watermark
+    elif entry.leader_epoch > present:
+        epoch, end_offset = -1, -1
     else:
         epoch, end_offset = log.end_offset_of_epoch(entry.leader_epoch)
     return {"partition": entry.partition, "leader_epoch": epoch, "end_offset": end_offset}

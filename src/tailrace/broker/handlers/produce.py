@@ -1,7 +1,8 @@
 """Produce (API key 0), versions 3-11, advertised from 0.
 
 acks=1 and acks=all are the same: the reply waits until the batches are durable. acks=0 has no reply.
-Version 8 adds record_errors (KIP-467), version 10 the current leader (KIP-951), which never changes here.
+Version 8 adds record_errors (KIP-467), version 10 the current leader (KIP-951), which never changes here, version 11
+TRANSACTION_ABORTABLE (KIP-890).
 """
 
 from __future__ import annotations
@@ -10,35 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
 
+from tailrace.broker.admission import Refused, examine, timestamped
 from tailrace.broker.append import Append
-from tailrace.broker.call import Call, Reply, Response
+from tailrace.broker.call import Call, CloseConnection, Reply, Response
+from tailrace.broker.handlers.end_txn import abortable
 from tailrace.broker.log.producers import Duplicate
 from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topics import Topic
 from tailrace.broker.transactions.coordinator import ProducerIdentity
-from tailrace.wire.compression import Compression
-from tailrace.wire.record_batch import (
-    NO_PRODUCER_ID,
-    BatchHeader,
-    CorruptBatch,
-    check_batch,
-    records_without_key,
-    with_append_time,
-)
+from tailrace.wire.record_batch import NO_PRODUCER_ID, NO_TIMESTAMP, BatchHeader
 
 if TYPE_CHECKING:
     from kio.schema.produce.v11.request import ProduceRequest
 
-NO_TIMESTAMP = -1
+ABORTABLE_SINCE = 11
 
-
-class Refused:
-    """Why a batch is not appended; `records` are the indexes of the records at fault."""
-
-    def __init__(self, error: ErrorCode, message: str | None = None, records: list[int] | None = None) -> None:
-        self.error = error
-        self.message = message
-        self.records = records or []
+Outcome = Append | Duplicate | Refused
 
 
 def handle(request: ProduceRequest, call: Call) -> Reply:
@@ -50,7 +38,8 @@ def handle(request: ProduceRequest, call: Call) -> Reply:
         Operation.WRITE, ResourceType.TRANSACTIONAL_ID, transactional_id
     ):
         return _respond(request, {}, Refused(ErrorCode.transactional_id_authorization_failed))
-    outcomes: dict[tuple[str, int], Append | Duplicate | Refused] = {}
+    now_ms = call.broker.now_ms()
+    outcomes: dict[tuple[str, int], Outcome] = {}
     for topic_data in request.topic_data:
         may_write = call.allows(Operation.WRITE, ResourceType.TOPIC, topic_data.name)
         for data in topic_data.partition_data:
@@ -58,66 +47,43 @@ def handle(request: ProduceRequest, call: Call) -> Reply:
             if key in outcomes:
                 outcomes[key] = Refused(ErrorCode.invalid_request, "a partition is named more than once")
             elif may_write:
-                outcomes[key] = _decide(request, topic_data.name, data, call)
+                outcomes[key] = _decide(request, topic_data.name, data, call, now_ms)
             else:
-                outcomes[key] = Refused(ErrorCode.topic_authorization_failed)
+                outcomes[key] = Refused(ErrorCode.topic_authorization_failed, is_early=True)
     accepted = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Append)}
     offsets = dict(zip(accepted, call.broker.record(accepted.values()), strict=True)) if accepted else {}
     if request.acks == 0:
+        _close_if_refused(outcomes)
         return None
-    return _respond(request, {key: _describe(key, outcomes[key], offsets, call) for key in outcomes})
+    return _respond(request, {key: _describe(key, outcomes[key], offsets, call, now_ms) for key in outcomes})
 
 
-def _decide(request: Any, name: str, data: Any, call: Call) -> Append | Duplicate | Refused:
+def _close_if_refused(outcomes: dict[tuple[str, int], Outcome]) -> None:
+    """Without a response, the end of the connection is all that tells the producer of an error."""
+    for (name, index), outcome in outcomes.items():
+        if isinstance(outcome, Refused):
+            raise CloseConnection(f"a batch without acks for {name}-{index} was refused: {outcome.error.name}")
+
+
+def _decide(request: Any, name: str, data: Any, call: Call, now_ms: int) -> Outcome:
     topic = call.broker.state.topics.by_name(name)
     partition = topic.partition(data.index) if topic else None
     if topic is None or partition is None:
         return Refused(ErrorCode.unknown_topic_or_partition)
     batch: bytes = data.records or b""
-    if len(batch) > topic.max_message_bytes:
-        message = f"{len(batch):,} bytes, expected at most max.message.bytes={topic.max_message_bytes:,}"
-        return Refused(ErrorCode.message_too_large, message)
-    try:
-        header = check_batch(batch)
-        refused = _content_problem(batch, header, topic, call.api_version)
-    except CorruptBatch as corrupt:
-        return Refused(ErrorCode.corrupt_message, str(corrupt))
-    if refused is not None:
-        return refused
+    header = examine(batch, topic, call.api_version, now_ms)
+    if isinstance(header, Refused):
+        return header
     if header.producer_id != NO_PRODUCER_ID:
         error = _transaction_problem(request, header, topic, data.index, call)
         if error is not ErrorCode.none:
-            return Refused(error)
+            return Refused(error, is_early=True)
         verdict = partition.producers.decide(header)
         if isinstance(verdict, ErrorCode):
             return Refused(verdict)
         if verdict is not None:
             return verdict
-    if topic.uses_append_time:
-        batch = with_append_time(batch, call.broker.now_ms())
-    return Append(topic, data.index, batch)
-
-
-def _content_problem(batch: bytes, header: BatchHeader, topic: Topic, version: int) -> Refused | None:
-    if header.is_control:
-        return Refused(ErrorCode.invalid_record, "clients must not write control batches")
-    if header.compression > Compression.ZSTD:
-        return Refused(ErrorCode.unsupported_compression_type)
-    if header.compression == Compression.ZSTD and version < 7:
-        return Refused(ErrorCode.unsupported_compression_type, "zstd needs Produce version 7")
-    if header.producer_id != NO_PRODUCER_ID and (header.base_sequence < 0 or header.producer_epoch < 0):
-        return Refused(ErrorCode.invalid_record, "a producer id without epoch and sequence")
-    if header.is_transactional and header.producer_id == NO_PRODUCER_ID:
-        return Refused(ErrorCode.invalid_record, "a transactional batch without producer id")
-    if topic.is_compacted and header.compression == Compression.NONE:
-        without_key = records_without_key(batch)
-        if without_key:
-            return Refused(
-                ErrorCode.invalid_record,
-                "Compacted topic cannot accept message without key in topic partition",
-                without_key,
-            )
-    return None
+    return Append(topic, data.index, timestamped(batch, header, topic, now_ms))
 
 
 def _transaction_problem(request: Any, header: BatchHeader, topic: Topic, index: int, call: Call) -> ErrorCode:
@@ -126,27 +92,31 @@ def _transaction_problem(request: Any, header: BatchHeader, topic: Topic, index:
     if request.transactional_id is None:
         return ErrorCode.transactional_id_authorization_failed
     producer = ProducerIdentity(header.producer_id, header.producer_epoch)
-    return call.broker.transactions.admit_produce(producer, topic.id, index)
+    error = call.broker.transactions.admit_produce(producer, topic.id, index)
+    return abortable(error, call.api_version, ABORTABLE_SINCE)
 
 
-def _describe(key: tuple[str, int], outcome: Append | Duplicate | Refused, offsets: Any, call: Call) -> Response:
+def _describe(key: tuple[str, int], outcome: Outcome, offsets: Any, call: Call, now_ms: int) -> Response:
+    partition = call.broker.state.topics.partition(*key)
+    log_start_offset = partition.log_start_offset if partition else -1
     if isinstance(outcome, Refused):
         return {
             "index": key[1],
             "error_code": outcome.error,
             "base_offset": -1,
             "log_append_time": NO_TIMESTAMP,
-            "log_start_offset": -1,
-            "record_errors": [{"batch_index": index} for index in outcome.records],
+            "log_start_offset": -1 if outcome.is_early else log_start_offset,
+            "record_errors": [
+                {"batch_index": index, "batch_index_error_message": outcome.message} for index in outcome.records
+            ],
             "error_message": outcome.message,
         }
-    partition = call.broker.state.topics.partition(*key)
     uses_append_time = isinstance(outcome, Append) and outcome.topic.uses_append_time
     return {
         "index": key[1],
         "base_offset": outcome.base_offset if isinstance(outcome, Duplicate) else offsets[key],
-        "log_append_time": call.broker.now_ms() if uses_append_time else NO_TIMESTAMP,
-        "log_start_offset": partition.log_start_offset if partition else -1,
+        "log_append_time": now_ms if uses_append_time else NO_TIMESTAMP,
+        "log_start_offset": log_start_offset,
     }
 
 

@@ -1,4 +1,4 @@
-"""SyncGroup (API key 14), versions 0-5."""
+"""SyncGroup (API key 14), versions 0-5. Version 5 has to name the protocol (KIP-559)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from tailrace.broker.security.acls import Operation, ResourceType
 if TYPE_CHECKING:
     from kio.schema.sync_group.v5.request import SyncGroupRequest
 
+NAMES_SINCE = 5
+
 
 async def handle(request: SyncGroupRequest, call: Call) -> Response:
     """Take the leader's assignments, or wait for them."""
     if not call.allows(Operation.READ, ResourceType.GROUP, request.group_id):
         return {"error_code": ErrorCode.group_authorization_failed}
+    if call.api_version >= NAMES_SINCE and (request.protocol_type is None or request.protocol_name is None):
+        return {"error_code": ErrorCode.inconsistent_group_protocol}
     synced = await call.broker.groups.sync(
         request.group_id,
         request.generation_id,

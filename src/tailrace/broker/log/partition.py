@@ -217,10 +217,11 @@ class PartitionLog:
         return known[1] if known and known[0] is segment else None
 
     def end_offset_of_epoch(self, epoch: int) -> tuple[int, int]:
-        """The greatest epoch not above `epoch` and where it ends; (-1, -1) when there is none."""
+        """The greatest epoch not above `epoch` and its end; before all epochs `epoch` and the start of the first."""
         number = bisect_right(self.epochs, epoch, key=lambda entry: entry[0])
         if number == 0:
-            return -1, -1
+            first = self.epochs[0][1] if self.epochs else self.high_watermark
+            return (epoch, first) if epoch >= 0 else (-1, -1)
         end = self.epochs[number][1] if number < len(self.epochs) else self.high_watermark
         return self.epochs[number - 1][0], end
 

@@ -89,8 +89,11 @@ class Producers:
             if sent.first_sequence == header.base_sequence and sent.last_sequence == header.last_sequence:
                 return Duplicate(sent.base_offset)
         last_sequence = producer.recent[-1].last_sequence if producer.recent else NO_SEQUENCE
-        expected = add_sequence(last_sequence, 1)
-        return None if header.base_sequence == expected else ErrorCode.out_of_order_sequence_number
+        if header.base_sequence != add_sequence(last_sequence, 1):
+            return ErrorCode.out_of_order_sequence_number
+        if producer.first_offset is not None and not header.is_transactional:
+            return ErrorCode.invalid_txn_state
+        return None
 
     def evolve(self, header: BatchHeader, base_offset: int, marker: ControlType | None) -> None:
         """Take in an appended batch; `marker` is what it says when it is a control batch."""

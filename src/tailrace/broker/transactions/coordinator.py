@@ -134,10 +134,8 @@ class TransactionCoordinator:
             self._record(GroupAddedToTransaction(transactional_id, group_id, self._broker.now_ms()))
         return ErrorCode.none
 
-    def hold_offsets(
-        self, transactional_id: str, producer: ProducerIdentity, group_id: str, offsets: list[OffsetRow]
-    ) -> ErrorCode:
-        """Keep offsets that the group commits when the transaction is committed."""
+    def admit_offsets(self, transactional_id: str, producer: ProducerIdentity, group_id: str) -> ErrorCode:
+        """Whether the transaction may commit offsets of a group (KIP-890, part 1)."""
         transaction = self._find(transactional_id, producer)
         if isinstance(transaction, ErrorCode):
             return transaction
@@ -145,8 +143,11 @@ class TransactionCoordinator:
             if not transaction.may_lack_additions:
                 return ErrorCode.invalid_txn_state
             self._record(GroupAddedToTransaction(transactional_id, group_id, self._broker.now_ms()))
-        self._record(OffsetsPending(producer.producer_id, group_id, offsets))
         return ErrorCode.none
+
+    def hold_offsets(self, producer: ProducerIdentity, group_id: str, offsets: list[OffsetRow]) -> None:
+        """Keep offsets that were admitted, until the group commits them with the transaction."""
+        self._record(OffsetsPending(producer.producer_id, group_id, offsets))
 
     def is_outdated(
         self, transactional_id: str, producer: ProducerIdentity, kind: RequestKind, connection: int

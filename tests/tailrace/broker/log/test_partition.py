@@ -93,12 +93,14 @@ def test_moving_the_start_drops_whole_segments(log: PartitionLog) -> None:
 
 
 def test_epochs_tell_where_they_end(log: PartitionLog) -> None:
-    append(log, 1, epoch=0)
-    append(log, 1, epoch=0)
-    append(log, 1, epoch=3)
-    assert log.end_offset_of_epoch(0) == (0, 2)
-    assert log.end_offset_of_epoch(2) == (0, 2)
-    assert log.end_offset_of_epoch(3) == (3, 3)
+    assert log.end_offset_of_epoch(0) == (0, 0)
+    append(log, 1, epoch=1)
+    append(log, 1, epoch=1)
+    append(log, 1, epoch=4)
+    assert log.end_offset_of_epoch(0) == (0, 0)
+    assert log.end_offset_of_epoch(1) == (1, 2)
+    assert log.end_offset_of_epoch(3) == (1, 2)
+    assert log.end_offset_of_epoch(4) == (4, 3)
 
 
 def test_an_index_that_is_missing_is_made_again(tmp_path: Path) -> None:

@@ -110,6 +110,25 @@ def test_a_transaction_is_decided_only_when_its_marker_is_durable() -> None:
     assert producers.first_undecided_offset() is None
 
 
+def test_an_end_that_is_not_durable_yet_holds_back_what_an_open_transaction_behind_it_does_not() -> None:
+    producers = Producers()
+    accept(producers, transactional(0), 1)
+    accept(producers, transactional(0, producer_id=2), 2)
+    end(producers, ControlType.COMMIT, 3)
+    assert producers.first_undecided_offset() == 1
+    producers.settle(4)
+    assert producers.first_undecided_offset() == 2
+
+
+def test_a_plain_batch_within_a_transaction_is_refused() -> None:
+    producers = Producers()
+    accept(producers, transactional(0), 0)
+    assert producers.decide(header(1)) is ErrorCode.invalid_txn_state
+    assert producers.decide(transactional(1)) is None
+    end(producers, ControlType.COMMIT, 1)
+    assert producers.decide(header(1)) is None
+
+
 def test_aborted_transactions_are_found_by_what_they_overlap() -> None:
     producers = Producers()
     accept(producers, transactional(0), 10)

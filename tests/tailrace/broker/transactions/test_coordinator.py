@@ -35,6 +35,14 @@ def end(broker: Broker, producer: ProducerIdentity, *, committed: bool) -> Error
     return broker.transactions.end(TXN, producer, committed=committed)
 
 
+def hold(broker: Broker, producer: ProducerIdentity) -> ErrorCode:
+    """Let the group's offset wait for the end of the transaction."""
+    error = broker.transactions.admit_offsets(TXN, producer, "group")
+    if error is ErrorCode.none:
+        broker.transactions.hold_offsets(producer, "group", [ROW])
+    return error
+
+
 def markers(topic: Topic) -> list[tuple[int, ControlType]]:
     """Epoch and kind of each marker in the topic."""
     data = everything(topic.partitions[0])
@@ -59,7 +67,7 @@ def test_an_end_is_a_marker_offsets_and_a_state(tmp_path: Path, run: Scenario, c
             producer = initialize(broker)
             write(broker, topic, producer)
             assert broker.transactions.add_group(TXN, producer, "group") is ErrorCode.none
-            assert broker.transactions.hold_offsets(TXN, producer, "group", [ROW]) is ErrorCode.none
+            assert hold(broker, producer) is ErrorCode.none
             assert broker.state.offsets.is_unstable("group", ("topic", 0))
             frames = broker.commit.recorded_frame
             assert end(broker, producer, committed=committed) is ErrorCode.none
@@ -130,7 +138,7 @@ def test_what_is_not_part_of_the_transaction_is_refused(tmp_path: Path, run: Sce
             assert end(broker, producer, committed=True) is ErrorCode.invalid_txn_state
             write(broker, topic, producer)
             assert coordinator.admit_produce(producer, topic.id, 1) is ErrorCode.invalid_txn_state
-            assert coordinator.hold_offsets(TXN, producer, "group", [ROW]) is ErrorCode.invalid_txn_state
+            assert hold(broker, producer) is ErrorCode.invalid_txn_state
             stranger = ProducerIdentity(999, 0)
             assert coordinator.admit_produce(stranger, topic.id, 0) is ErrorCode.invalid_producer_id_mapping
             assert end(broker, stranger, committed=True) is ErrorCode.invalid_producer_id_mapping
@@ -187,7 +195,7 @@ def test_an_open_transaction_survives_a_crash(tmp_path: Path, run: Scenario) -> 
             producer = initialize(broker)
             write(broker, topic, producer)
             broker.transactions.add_group(TXN, producer, "group")
-            broker.transactions.hold_offsets(TXN, producer, "group", [ROW])
+            hold(broker, producer)
             await broker.commit.durable()
         async with running(tmp_path) as broker:
             [topic] = broker.state.topics
@@ -213,7 +221,7 @@ def test_additions_that_a_crash_has_undone_are_made_up_for_once(tmp_path: Path, 
             assert end(broker, producer, committed=False) is ErrorCode.none
             assert coordinator.admit_produce(producer, topic.id, 0) is ErrorCode.none
             append(broker, topic, b"v", producer=producer, sequence=0, transactional=True)
-            assert coordinator.hold_offsets(TXN, producer, "group", [ROW]) is ErrorCode.none
+            assert hold(broker, producer) is ErrorCode.none
             assert end(broker, producer, committed=True) is ErrorCode.none
             await broker.commit.durable()
             assert markers(topic) == [(0, ControlType.COMMIT)]
