@@ -60,7 +60,7 @@ class Slot:
         self.taken_bytes = taken_bytes
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One client's connection; `on_end` is called when it is over."""
 
     def __init__(self, broker: Broker, in_flight: InFlight, on_end: Callable[[Connection], None]) -> None:
@@ -142,11 +142,15 @@ class Connection(asyncio.Protocol):
         self._patience.was_read(asyncio.get_running_loop().time())
         self._send()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to receive: large requests arrive where they stay."""
+        return self._frames.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Handle each request that is complete."""
-        self._counters.received_bytes += len(data)
+        self._counters.received_bytes += nbytes
         try:
-            self._held.extend(self._frames.feed(data))
+            self._held.extend(self._frames.received(nbytes))
         except FrameError as error:
             self._handle_held()
             self._refuse(str(error))

@@ -187,18 +187,18 @@ def relocate(batch: bytes, base_offset: int, leader_epoch: int) -> bytes:
     return b"".join(relocated(batch, base_offset, leader_epoch)[1])
 
 
-def with_append_time(batch: bytes, timestamp: int) -> bytes:
+def with_append_time(batch: bytes | memoryview, timestamp: int) -> bytes:
     """The batch with LogAppendTime: one timestamp for all records, a flag, and a new CRC."""
     header = parse_header(batch)
     changed = header._replace(attributes=header.attributes | LOG_APPEND_TIME_BIT, max_timestamp=timestamp)
-    return seal(bytearray(HEADER.pack(*changed) + batch[HEADER_BYTES:]))
+    return seal(bytearray().join((HEADER.pack(*changed), batch[HEADER_BYTES:])))
 
 
-def with_create_time(batch: bytes) -> bytes:
+def with_create_time(batch: bytes | memoryview) -> bytes:
     """The batch with the records' own timestamps: without the flag of LogAppendTime, and with a new CRC."""
     header = parse_header(batch)
     changed = header._replace(attributes=header.attributes & ~LOG_APPEND_TIME_BIT)
-    return seal(bytearray(HEADER.pack(*changed) + batch[HEADER_BYTES:]))
+    return seal(bytearray().join((HEADER.pack(*changed), batch[HEADER_BYTES:])))
 
 
 def seal(batch: bytearray) -> bytes:
@@ -310,7 +310,7 @@ def iter_records(batch: bytes | memoryview) -> Iterator[Record]:
         raise CorruptBatch(f"a record at byte {position} cannot be read: {error}") from error
 
 
-def records_without_key(batch: bytes) -> list[int]:
+def records_without_key(batch: bytes | memoryview) -> list[int]:
     """Indexes of the records whose key is null, for an uncompressed batch. Raises CorruptBatch.
 
     Reads no more than it must: a broker asks this of every batch for a compacted topic.
