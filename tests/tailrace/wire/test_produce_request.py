@@ -96,7 +96,7 @@ def test_what_is_announced_must_be_there(version: int, field: str) -> None:
     }
     width = {"transactional_id": 2, "name": 2}.get(field, 4) if version < 9 else 1
     place = places[field] - width
-    more = sizes[field] + 100
+    more = sizes[field] + 1000
     announced = more.to_bytes(width, "big") if version < 9 else bytes([(more + 1) & 0x7F | 0x80, (more + 1) >> 7])
     with pytest.raises(MalformedProduceRequest):
         read(version, data[:place] + announced + data[place + width :])
