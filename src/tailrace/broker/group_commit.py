@@ -24,6 +24,7 @@ from tailrace.broker.log.segment import Segment
 from tailrace.broker.metrics.counters import CommitCounters
 
 FRAMES_PER_FILE_MAX = 50_000
+QUICK_BYTES = 128 << 10
 UnstoredIndex = tuple[bytes, int]
 
 
@@ -154,7 +155,9 @@ class GroupCommit:
         last_frame = self.recorded_frame
         self._changed_segments.update(write.segment for write in writes)
         pending = self._prepare_checkpoint() if self._is_checkpoint_due() else None
-        if frames:
+        if frames and self._is_quick(frames):
+            self._write(frames, writes)
+        elif frames:
             await self._in_thread(self._write, frames, writes)
         advanced = {partition_log: partition_log.advance(end) for partition_log, end in ends.items()}
         self.durable_frame = last_frame
@@ -164,6 +167,10 @@ class GroupCommit:
         if pending is not None:
             await self._in_thread(self._rotate, last_frame + 1)
             self._checkpoint = asyncio.create_task(self._save_checkpoint(pending), name="checkpoint")
+
+    def _is_quick(self, frames: list[Buffers]) -> bool:
+        """Whether to write at once: without fsync, a little takes less time than waking a thread."""
+        return not self._sync and sum(len(part) for frame in frames for part in frame) <= QUICK_BYTES
 
     async def _in_thread(self, act: Callable[..., None], *arguments: object) -> None:
         await asyncio.get_running_loop().run_in_executor(self._thread, act, *arguments)

@@ -40,6 +40,7 @@ log = structlog.get_logger()
 
 OPEN_REQUESTS_MAX = 200
 UNSENT_BYTES_MAX = 16 << 20
+JOINED_BYTES_MAX = 1 << 16  # from where on it costs less to write parts than to copy them into one
 SASL_AUTHENTICATE = 36
 _connection_numbers = count(1)
 _tasks: set[asyncio.Task[None]] = set()
@@ -329,10 +330,13 @@ class Connection(asyncio.BufferedProtocol):
             out += slot.parts or ()
             self._counters.request_seconds[slot.api_key].observe(perf_counter() - slot.started_s)
         if out and self._transport is not None:
-            data = b"".join(out)
-            self._unsent_bytes -= len(data)
-            self._counters.sent_bytes += len(data)
-            self._transport.write(data)
+            size = sum(map(len, out))
+            self._unsent_bytes -= size
+            self._counters.sent_bytes += size
+            if size < JOINED_BYTES_MAX:
+                self._transport.write(b"".join(out))
+            else:
+                self._transport.writelines(out)
         if self._authentication.mechanisms:
             self._after_login_step()
         if self._unsent_bytes > self._broker.config.socket_send_max_bytes:
