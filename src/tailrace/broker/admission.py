@@ -39,7 +39,7 @@ class Refused(NamedTuple):
     is_early: bool = False
 
 
-def examine(batch: bytes, topic: Topic, version: int, now_ms: int) -> BatchHeader | Refused:
+def examine(batch: bytes | memoryview, topic: Topic, version: int, now_ms: int) -> BatchHeader | Refused:
     """The batch's header when it may be appended, as far as its bytes tell; `version` is that of Produce."""
     if len(batch) > topic.max_message_bytes:
         message = f"{len(batch):,} bytes, expected at most max.message.bytes={topic.max_message_bytes:,}"
@@ -54,7 +54,7 @@ def examine(batch: bytes, topic: Topic, version: int, now_ms: int) -> BatchHeade
     return problem or header
 
 
-def timestamped(batch: bytes, header: BatchHeader, topic: Topic, now_ms: int) -> bytes:
+def timestamped(batch: bytes | memoryview, header: BatchHeader, topic: Topic, now_ms: int) -> bytes | memoryview:
     """The batch with the kind of timestamps that the topic has."""
     if topic.uses_append_time:
         return with_append_time(batch, now_ms)
@@ -77,7 +77,7 @@ def _header_problem(header: BatchHeader, version: int) -> Refused | None:
     return None
 
 
-def _record_problem(batch: bytes, header: BatchHeader, topic: Topic, now_ms: int) -> Refused | None:
+def _record_problem(batch: bytes | memoryview, header: BatchHeader, topic: Topic, now_ms: int) -> Refused | None:
     if topic.is_compacted and header.compression == Compression.NONE:
         without_key = tuple(records_without_key(batch))
         if without_key:
@@ -89,7 +89,7 @@ def _record_problem(batch: bytes, header: BatchHeader, topic: Topic, now_ms: int
     return _time_problem(batch, header, topic, now_ms)
 
 
-def _time_problem(batch: bytes, header: BatchHeader, topic: Topic, now_ms: int) -> Refused | None:
+def _time_problem(batch: bytes | memoryview, header: BatchHeader, topic: Topic, now_ms: int) -> Refused | None:
     """Of compressed records, the header tells the times of the first and the newest one only."""
     earliest, latest = now_ms - topic.timestamp_before_max_ms, now_ms + topic.timestamp_after_max_ms
     if earliest < 0 and header.max_timestamp <= latest:

@@ -12,4 +12,4 @@ class Append(NamedTuple):
 
     topic: Topic
     partition: int
-    batch: bytes
+    batch: bytes | memoryview

@@ -36,7 +36,7 @@ from tailrace.broker.security.users import Users
 from tailrace.broker.topics import Topic, Topics
 from tailrace.broker.transactions.coordinator import TransactionCoordinator
 from tailrace.broker.transactions.state import Transactions
-from tailrace.wire.record_batch import parse_header, relocate
+from tailrace.wire.record_batch import parse_header, relocated
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -99,7 +99,7 @@ class State:
         if partition_log is None:
             return None
         data = bytes(batch.data)
-        return partition_log, partition_log.append(parse_header(data), data)
+        return partition_log, partition_log.append(parse_header(data), (data,))
 
     def apply(self, event: AnyEvent) -> None:
         """Take in one event."""
@@ -239,12 +239,12 @@ class Broker:
         for topic, partition, batch in appends:
             partition_log = topic.partitions[partition]
             base_offset = partition_log.log_end_offset
-            data = relocate(batch, base_offset, self.state.leader_epoch)
-            writes.append(partition_log.append(parse_header(data), data))
-            batches.append(JournaledBatch(topic.id, partition, data))
+            header, parts = relocated(batch, base_offset, self.state.leader_epoch)
+            writes.append(partition_log.append(header, parts))
+            batches.append(JournaledBatch(topic.id, partition, parts))
             logs.append(partition_log)
             base_offsets.append(base_offset)
-            topic.appended_bytes += len(data)
+            topic.appended_bytes += header.size
         frame = encode_frame(Frame(self.state.next_frame, batches, events), self.commit.known_durable_frame)
         for event in events:
             self.state.apply(event)

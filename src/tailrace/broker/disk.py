@@ -11,6 +11,20 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+Buffers = Sequence[bytes | memoryview]
+"""Bytes in parts that lie behind each other."""
+
+PARTS_MAX = 1024  # of one system call (IOV_MAX)
+
+
+def _without(parts: Buffers, size: int) -> Buffers:
+    """What is left of the parts behind the first `size` bytes."""
+    for number, part in enumerate(parts):
+        if size < len(part):
+            return [memoryview(part)[size:], *parts[number + 1 :]]
+        size -= len(part)
+    return []
+
 
 class File:
     """An open file, read and written at given positions; it closes when the last reference to it is gone.
@@ -29,12 +43,14 @@ class File:
         """Up to `size` bytes at `position`; fewer at the end of the file."""
         return os.pread(self._descriptor, size, position)
 
-    def write(self, data: bytes, position: int) -> None:
-        """Write all of `data` at `position`."""
-        view = memoryview(data)
-        while view:
-            written = os.pwrite(self._descriptor, view, position)
-            view, position = view[written:], position + written
+    def write(self, parts: Buffers, position: int) -> None:
+        """Write all the parts, one behind the other, from `position` on."""
+        for start in range(0, len(parts), PARTS_MAX):
+            left = parts[start : start + PARTS_MAX]
+            while left:
+                written = os.pwritev(self._descriptor, left, position)
+                position += written
+                left = _without(left, written)
 
     def sync(self) -> None:
         """Return when content and size are on stable storage."""
@@ -102,11 +118,11 @@ class Disk:
         except FileNotFoundError:
             return None
 
-    def replace(self, name: str, parts: Sequence[bytes]) -> None:
+    def replace(self, name: str, parts: Buffers) -> None:
         """Make `parts` the content of a file, durably and at once: a crash leaves the old or the new content."""
         temporary = self.open(name + ".tmp")
         temporary.truncate(0)
-        temporary.write(b"".join(parts), 0)
+        temporary.write(parts, 0)
         temporary.sync()
         self.rename(name + ".tmp", name)
         self.sync_directory(name)

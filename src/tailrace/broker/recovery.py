@@ -83,8 +83,8 @@ def _replay(state: State, frame: Frame) -> None:
     for batch in frame.batches:
         appended = state.append(batch)
         if appended is not None:
-            segment, position, data = appended[1]
-            segment.file.write(data, position)
+            segment, position, parts = appended[1]
+            segment.file.write(parts, position)
             state.replayed_segments.add(segment)
     for event in frame.events:
         state.apply(event)

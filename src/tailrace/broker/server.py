@@ -40,6 +40,7 @@ log = structlog.get_logger()
 
 OPEN_REQUESTS_MAX = 200
 UNSENT_BYTES_MAX = 16 << 20
+JOINED_BYTES_MAX = 1 << 16  # from where on it costs less to write parts than to copy them into one
 SASL_AUTHENTICATE = 36
 _connection_numbers = count(1)
 _tasks: set[asyncio.Task[None]] = set()
@@ -60,7 +61,7 @@ class Slot:
         self.taken_bytes = taken_bytes
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One client's connection; `on_end` is called when it is over."""
 
     def __init__(self, broker: Broker, in_flight: InFlight, on_end: Callable[[Connection], None]) -> None:
@@ -142,11 +143,15 @@ class Connection(asyncio.Protocol):
         self._patience.was_read(asyncio.get_running_loop().time())
         self._send()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to receive: large requests arrive where they stay."""
+        return self._frames.room()
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Handle each request that is complete."""
-        self._counters.received_bytes += len(data)
+        self._counters.received_bytes += nbytes
         try:
-            self._held.extend(self._frames.feed(data))
+            self._held.extend(self._frames.received(nbytes))
         except FrameError as error:
             self._handle_held()
             self._refuse(str(error))
@@ -325,10 +330,13 @@ class Connection(asyncio.Protocol):
             out += slot.parts or ()
             self._counters.request_seconds[slot.api_key].observe(perf_counter() - slot.started_s)
         if out and self._transport is not None:
-            data = b"".join(out)
-            self._unsent_bytes -= len(data)
-            self._counters.sent_bytes += len(data)
-            self._transport.write(data)
+            size = sum(map(len, out))
+            self._unsent_bytes -= size
+            self._counters.sent_bytes += size
+            if size < JOINED_BYTES_MAX:
+                self._transport.write(b"".join(out))
+            else:
+                self._transport.writelines(out)
         if self._authentication.mechanisms:
             self._after_login_step()
         if self._unsent_bytes > self._broker.config.socket_send_max_bytes:

@@ -6,6 +6,8 @@ import struct
 from collections.abc import Iterator
 
 LENGTH = struct.Struct(">i")
+# Where bytes arrive that belong to no frame yet; they are taken out before anything else can arrive.
+_arrivals = memoryview(bytearray(1 << 16))
 
 
 class FrameError(Exception):
@@ -15,8 +17,8 @@ class FrameError(Exception):
 class FrameBuffer:
     """Cuts a byte stream into frames.
 
-    A frame that is not complete is copied to its place as it arrives; however small the pieces are, it takes no more
-    memory than its size.
+    A frame that is not complete gets its place at once, and what follows of it is received there; however small the
+    pieces are, it takes no more memory than its size.
     """
 
     def __init__(self, max_frame_bytes: int) -> None:
@@ -34,6 +36,20 @@ class FrameBuffer:
     def expected_bytes(self) -> int:
         """Length of the frame that is being received, 0 when none is or its length is not known yet."""
         return 0 if self._frame is None else len(self._frame)
+
+    def room(self) -> memoryview:
+        """Where the next bytes are to be put, before `received` says how many they are."""
+        return _arrivals if self._frame is None else memoryview(self._frame)[self._filled_bytes :]
+
+    def received(self, size: int) -> Iterator[memoryview]:
+        """Take what was put into `room`; see `feed`."""
+        if self._frame is None:
+            yield from self.feed(bytes(_arrivals[:size]))
+        else:
+            self._filled_bytes += size
+            if self._filled_bytes == len(self._frame):
+                complete, self._frame = memoryview(self._frame).toreadonly(), None
+                yield complete
 
     def feed(self, chunk: bytes) -> Iterator[memoryview]:
         """Add what was received and give each frame that is complete, without its length.

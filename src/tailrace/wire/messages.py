@@ -16,6 +16,7 @@ from kio.serial import entity_reader
 from tailrace.wire.array_check import check_arrays
 from tailrace.wire.encoding import Parts, struct_encoder
 from tailrace.wire.header import skip_tagged_fields
+from tailrace.wire.produce_request import COMPACT_SINCE, read_produce_request
 
 CORRELATION_ID = struct.Struct(">i")
 
@@ -39,6 +40,9 @@ def decode_request(api: str, version: int, frame: memoryview, body_start: int) -
 
     Malformed bytes raise whatever the reader raises: treat every exception as a malformed request.
     """
+    if api == "produce":
+        start = skip_tagged_fields(frame, body_start) if version >= COMPACT_SINCE else body_start
+        return read_produce_request(version, frame, start)
     read, has_tagged_header, check = _request_reader(api, version)
     start = skip_tagged_fields(frame, body_start) if has_tagged_header else body_start
     check(frame, start)

@@ -170,24 +170,35 @@ def is_intact(data: bytes | memoryview, position: int) -> bool:
     return bool(crc32c(memoryview(data)[position + CRC_START : end]) == header.crc)
 
 
+def relocated(
+    batch: bytes | memoryview, base_offset: int, leader_epoch: int
+) -> tuple[BatchHeader, tuple[bytes, memoryview]]:
+    """The batch at another offset and leader epoch: its header, and two parts of which the second is not copied.
+
+    The CRC does not cover what changes.
+    """
+    header = parse_header(batch)._replace(base_offset=base_offset, leader_epoch=leader_epoch)
+    leading = LEADING.pack(base_offset, header.batch_length, leader_epoch)
+    return header, (leading, memoryview(batch)[LEADING.size :])
+
+
 def relocate(batch: bytes, base_offset: int, leader_epoch: int) -> bytes:
-    """The batch at another offset and leader epoch; the CRC does not cover them."""
-    length = OFFSET_AND_LENGTH.unpack_from(batch)[1]
-    return b"".join((LEADING.pack(base_offset, length, leader_epoch), memoryview(batch)[LEADING.size :]))
+    """The batch at another offset and leader epoch, in one piece."""
+    return b"".join(relocated(batch, base_offset, leader_epoch)[1])
 
 
-def with_append_time(batch: bytes, timestamp: int) -> bytes:
+def with_append_time(batch: bytes | memoryview, timestamp: int) -> bytes:
     """The batch with LogAppendTime: one timestamp for all records, a flag, and a new CRC."""
     header = parse_header(batch)
     changed = header._replace(attributes=header.attributes | LOG_APPEND_TIME_BIT, max_timestamp=timestamp)
-    return seal(bytearray(HEADER.pack(*changed) + batch[HEADER_BYTES:]))
+    return seal(bytearray().join((HEADER.pack(*changed), batch[HEADER_BYTES:])))
 
 
-def with_create_time(batch: bytes) -> bytes:
+def with_create_time(batch: bytes | memoryview) -> bytes:
     """The batch with the records' own timestamps: without the flag of LogAppendTime, and with a new CRC."""
     header = parse_header(batch)
     changed = header._replace(attributes=header.attributes & ~LOG_APPEND_TIME_BIT)
-    return seal(bytearray(HEADER.pack(*changed) + batch[HEADER_BYTES:]))
+    return seal(bytearray().join((HEADER.pack(*changed), batch[HEADER_BYTES:])))
 
 
 def seal(batch: bytearray) -> bytes:
@@ -299,7 +310,7 @@ def iter_records(batch: bytes | memoryview) -> Iterator[Record]:
         raise CorruptBatch(f"a record at byte {position} cannot be read: {error}") from error
 
 
-def records_without_key(batch: bytes) -> list[int]:
+def records_without_key(batch: bytes | memoryview) -> list[int]:
     """Indexes of the records whose key is null, for an uncompressed batch. Raises CorruptBatch.
 
     Reads no more than it must: a broker asks this of every batch for a compacted topic.

@@ -26,10 +26,10 @@ def decode(api: str, version: int, body: bytes) -> Any:
 
 
 def test_a_null_array_is_malformed() -> None:
-    with pytest.raises(MalformedArray, match="topic_data is null"):
-        decode("produce", 3, struct.pack(">hhii", -1, 1, 0, -1))
-    with pytest.raises(MalformedArray, match="partition_data is null"):
-        decode("produce", 3, struct.pack(">hhiih1si", -1, 1, 0, 1, 1, b"t", -1))
+    with pytest.raises(MalformedArray, match="topics is null"):
+        decode("delete_records", 0, struct.pack(">i", -1))
+    with pytest.raises(MalformedArray, match="partitions is null"):
+        decode("delete_records", 0, struct.pack(">ih1si", 1, 1, b"t", -1))
 
 
 def test_null_is_allowed_where_it_means_something() -> None:

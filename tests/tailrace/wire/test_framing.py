@@ -1,5 +1,6 @@
 import struct
 import tracemalloc
+from itertools import cycle
 
 import pytest
 from hypothesis import given
@@ -18,6 +19,22 @@ def test_frames_come_out_whole_however_they_arrive(frames: list[bytes], cuts: li
         found += (bytes(frame) for frame in buffer.feed(stream[position : position + cut]))
         position += cut
     assert found == frames
+
+
+@given(frames=st.lists(st.binary(max_size=50)), cuts=st.lists(st.integers(1, 70), min_size=1))
+def test_frames_come_out_whole_wherever_there_is_room(frames: list[bytes], cuts: list[int]) -> None:
+    stream = b"".join(struct.pack(">i", len(frame)) + frame for frame in frames)
+    buffer = FrameBuffer(1000)
+    found: list[memoryview] = []
+    for cut in cycle(cuts):
+        if not stream:
+            break
+        room = buffer.room()
+        size = min(cut, len(room), len(stream))
+        room[:size] = stream[:size]
+        stream = stream[size:]
+        found += buffer.received(size)
+    assert found == frames, "also those that came before others"
 
 
 @pytest.mark.parametrize("length", [-1, 101, 2**31 - 1])

@@ -22,7 +22,7 @@ from tailrace.broker.transactions.coordinator import ProducerIdentity
 from tailrace.wire.record_batch import NO_PRODUCER_ID, NO_TIMESTAMP, BatchHeader
 
 if TYPE_CHECKING:
-    from kio.schema.produce.v11.request import ProduceRequest
+    from tailrace.wire.produce_request import PartitionProduceData, ProduceRequest
 
 ABORTABLE_SINCE = 11
 
@@ -65,12 +65,12 @@ def _close_if_refused(outcomes: dict[tuple[str, int], Outcome]) -> None:
             raise CloseConnection(f"a batch without acks for {name}-{index} was refused: {outcome.error.name}")
 
 
-def _decide(request: Any, name: str, data: Any, call: Call, now_ms: int) -> Outcome:
+def _decide(request: ProduceRequest, name: str, data: PartitionProduceData, call: Call, now_ms: int) -> Outcome:
     topic = call.broker.state.topics.by_name(name)
     partition = topic.partition(data.index) if topic else None
     if topic is None or partition is None:
         return Refused(ErrorCode.unknown_topic_or_partition)
-    batch: bytes = data.records or b""
+    batch = data.records or b""
     header = examine(batch, topic, call.api_version, now_ms)
     if isinstance(header, Refused):
         return header
@@ -86,7 +86,9 @@ def _decide(request: Any, name: str, data: Any, call: Call, now_ms: int) -> Outc
     return Append(topic, data.index, timestamped(batch, header, topic, now_ms))
 
 
-def _transaction_problem(request: Any, header: BatchHeader, topic: Topic, index: int, call: Call) -> ErrorCode:
+def _transaction_problem(
+    request: ProduceRequest, header: BatchHeader, topic: Topic, index: int, call: Call
+) -> ErrorCode:
     if not header.is_transactional:
         return ErrorCode.none
     if request.transactional_id is None:
@@ -120,7 +122,9 @@ def _describe(key: tuple[str, int], outcome: Outcome, offsets: Any, call: Call, 
     }
 
 
-def _respond(request: Any, answers: dict[tuple[str, int], Response], refused: Refused | None = None) -> Response:
+def _respond(
+    request: ProduceRequest, answers: dict[tuple[str, int], Response], refused: Refused | None = None
+) -> Response:
     def answer(name: str, index: int) -> Response:
         if refused is None:
             return answers[name, index]

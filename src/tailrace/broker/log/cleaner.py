@@ -229,9 +229,9 @@ def _rewrite(plan: CleaningPlan, group: list[Segment], batches: BatchFilter, pac
             new.append(parse_header(kept), header.base_offset)
             pending.append(kept)
         if new.size - written >= WRITE_BYTES:
-            new.file.write(b"".join(pending), written)
+            new.file.write(pending, written)
             pending, written = [], new.size
         pace()
     if pending:
-        new.file.write(b"".join(pending), written)
+        new.file.write(pending, written)
     return new

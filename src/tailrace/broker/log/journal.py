@@ -23,7 +23,7 @@ from typing import NamedTuple
 import msgspec
 from crc32c import crc32c
 
-from tailrace.broker.disk import Disk, File
+from tailrace.broker.disk import Buffers, Disk, File
 from tailrace.broker.events import AnyEvent
 
 FRAME_HEADER = struct.Struct(">IIQQI")
@@ -43,7 +43,12 @@ class JournaledBatch(NamedTuple):
 
     topic_id: bytes
     partition: int
-    data: bytes | memoryview
+    parts: Buffers
+
+    @property
+    def data(self) -> bytes | memoryview:
+        """The batch in one piece."""
+        return self.parts[0] if len(self.parts) == 1 else b"".join(self.parts)
 
 
 class Frame(NamedTuple):
@@ -58,13 +63,19 @@ class JournalDamaged(Exception):
     """Frames that were durable once cannot be read any more."""
 
 
-def encode_frame(frame: Frame, durable: int = 0) -> bytes:
-    """The bytes of a frame; `durable` is the number up to which all frames are durable, 0 when nobody knows."""
-    places = [(batch.topic_id, batch.partition, len(batch.data)) for batch in frame.batches]
+def encode_frame(frame: Frame, durable: int = 0) -> Buffers:
+    """The parts of a frame; `durable` is the number up to which all frames are durable, 0 when nobody knows."""
+    places = [(topic_id, partition, sum(map(len, parts))) for topic_id, partition, parts in frame.batches]
     index = _encode_index((places, frame.events))
-    body = b"".join((index, *(batch.data for batch in frame.batches)))
-    tail = struct.pack(">QQI", frame.number, durable, len(index))
-    return b"".join((struct.pack(">II", len(body), crc32c(body, crc32c(tail))), tail, body))
+    start = struct.pack(">QQI", frame.number, durable, len(index)) + index
+    crc = crc32c(start)
+    content: list[bytes | memoryview] = []
+    for batch in frame.batches:
+        for part in batch.parts:
+            crc = crc32c(part, crc)
+            content.append(part)
+    body_bytes = len(index) + sum(map(len, content))
+    return [struct.pack(">II", body_bytes, crc) + start, *content]
 
 
 def decode_frames(data: bytes, first_number: int) -> Iterator[tuple[Frame, int]]:
@@ -121,7 +132,7 @@ def _decode_frame(number: int, body: memoryview, index_bytes: int) -> Frame:
     batches = []
     position = index_bytes
     for topic_id, partition, size in places:
-        batches.append(JournaledBatch(topic_id, partition, body[position : position + size]))
+        batches.append(JournaledBatch(topic_id, partition, (body[position : position + size],)))
         position += size
     return Frame(number, batches, events)
 
@@ -170,10 +181,10 @@ class JournalFile:
         self._file.sync()
         disk.sync_directory(self.name)
 
-    def write(self, frames: bytes, *, sync: bool) -> None:
-        """Append encoded frames; with `sync` they are durable on return."""
+    def write(self, frames: Buffers, *, sync: bool) -> None:
+        """Append the parts of encoded frames; with `sync` they are durable on return."""
         self._file.write(frames, self.size)
-        self.size += len(frames)
+        self.size += sum(map(len, frames))
         if sync:
             self._file.sync()
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from tailrace.broker.disk import Disk
+from tailrace.broker.disk import Buffers, Disk
 from tailrace.broker.log.index import Place
 from tailrace.broker.log.producers import AbortedTransaction, Producers, ProducersSnapshot
 from tailrace.broker.log.segment import Segment
@@ -34,7 +34,7 @@ class SegmentWrite(NamedTuple):
 
     segment: Segment
     position: int
-    data: bytes
+    parts: Buffers
 
 
 class LogEnd(NamedTuple):
@@ -142,7 +142,7 @@ class PartitionLog:
         """Where the next batch goes."""
         return LogEnd(self.log_end_offset, self.active, self.active.size)
 
-    def append(self, header: BatchHeader, data: bytes) -> SegmentWrite:
+    def append(self, header: BatchHeader, parts: Buffers) -> SegmentWrite:
         """Append a batch that carries the offset `log_end_offset` and its epoch; gives what is to be written."""
         base_offset = self.log_end_offset
         if self.active.size and self._must_roll(header):
@@ -150,10 +150,10 @@ class PartitionLog:
         position = self.active.append(header, base_offset)
         self.log_end_offset = base_offset + header.last_offset_delta + 1
         if header.producer_id != NO_PRODUCER_ID:
-            self.producers.evolve(header, base_offset, control_type(data) if header.is_control else None)
+            self.producers.evolve(header, base_offset, control_type(b"".join(parts)) if header.is_control else None)
         if not self.epochs or self.epochs[-1][0] < header.leader_epoch:
             self.epochs.append((header.leader_epoch, base_offset))
-        return SegmentWrite(self.active, position, data)
+        return SegmentWrite(self.active, position, parts)
 
     def _must_roll(self, header: BatchHeader) -> bool:
         """Like Kafka, by the time of the records, so that replay makes the same segments."""

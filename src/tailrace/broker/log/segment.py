@@ -123,7 +123,7 @@ class Segment:
         if entries:
             index_file = self._disk.open(self.index_name)
             index_file.truncate(position)
-            index_file.write(entries, position)
+            index_file.write((entries,), position)
             index_file.sync()
         if not self._has_durable_name:
             self._disk.sync_directory(self.log_name)

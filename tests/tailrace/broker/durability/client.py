@@ -19,6 +19,7 @@ from tailrace.broker.server import Connection
 from tailrace.wire.encoding import Parts, struct_encoder
 from tailrace.wire.framing import FrameBuffer
 from tailrace.wire.messages import message_class
+from tests.tailrace.broker.wire import receive
 
 KEYS = {api.name: api.key for api in APIS.values()}
 
@@ -63,7 +64,7 @@ class Client(asyncio.Transport):
         """Send a request; the future gets the response."""
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((api, version, answer))
-        self._connection.data_received(encode_request(api, version, next(self._correlation_ids), body))
+        receive(self._connection, encode_request(api, version, next(self._correlation_ids), body))
         return answer
 
     def write(self, data: Any) -> None:

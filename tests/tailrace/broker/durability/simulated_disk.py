@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from random import Random
 from typing import NamedTuple
 
-from tailrace.broker.disk import Disk, File
+from tailrace.broker.disk import Buffers, Disk, File
 
 PIECE_BYTES = (16, 64, 512, 4096)
 
@@ -115,10 +115,10 @@ class SimulatedFile(File):
         """See `File`."""
         return bytes(self._inode.content[position : position + size])
 
-    def write(self, data: bytes, position: int) -> None:
+    def write(self, parts: Buffers, position: int) -> None:
         """See `File`."""
         self._disk.call("write", self.path.name)
-        self._inode.change(Write(position, bytes(data)))
+        self._inode.change(Write(position, b"".join(parts)))
 
     def sync(self) -> None:
         """See `File`."""

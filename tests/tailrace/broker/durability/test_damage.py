@@ -88,7 +88,7 @@ class Recovered:
         disk = self._original.disk.after_kill()
         file = disk.open(self._original.name)
         file.truncate(0)
-        file.write(data, 0)
+        file.write((data,), 0)
         try:
             return msgspec.msgpack.encode(recover(disk).checkpoint())
         except JournalDamaged:

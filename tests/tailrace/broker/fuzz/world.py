@@ -34,6 +34,7 @@ from tailrace.broker.server import Connection
 from tailrace.wire.framing import FrameBuffer
 from tailrace.wire.header import parse_request_header
 from tailrace.wire.record_batch import Record, encode_batch
+from tests.tailrace.broker.wire import receive
 
 from ..requests import decode_response, encode_request, framed
 
@@ -60,7 +61,7 @@ class Wire(asyncio.Transport):
 
     def send(self, data: bytes) -> None:
         if not self.is_closed:
-            self._connection.data_received(data)
+            receive(self._connection, data)
 
     def write(self, data: Any) -> None:
         self.written += data

@@ -41,7 +41,7 @@ class History:
     def append(self, batch: bytes) -> int:
         base_offset = self.log.log_end_offset
         data = relocate(batch, base_offset, 0)
-        segment, position, content = self.log.append(parse_header(data), data)
+        segment, position, content = self.log.append(parse_header(data), (data,))
         segment.file.write(content, position)
         self.log.advance(self.log.end())
         return base_offset
@@ -280,7 +280,7 @@ def test_a_batch_that_cannot_be_opened_stays(history: History) -> None:
 def test_what_a_crash_left_under_the_new_name_does_no_harm(history: History) -> None:
     for number in range(8):
         history.write(PLAIN, [(b"a", b"%d" % number)])
-    history.disk.open(f"partition/{0:020}.1.log").write(b"left by a crash" * 1000, 0)
+    history.disk.open(f"partition/{0:020}.1.log").write((b"left by a crash" * 1000,), 0)
     history.clean()
     [record, *_] = committed_records(history.log)
     assert record.value == b"%d" % (history.log.cleaned_until - 1)

@@ -29,15 +29,19 @@ def test_frames_come_back(
     contents: list[tuple[list[tuple[bytes, int, bytes]], list[TopicDeleted]]], first: int
 ) -> None:
     frames = [
-        Frame(first + index, [JournaledBatch(*batch) for batch in some], happened)
+        Frame(
+            first + index,
+            [JournaledBatch(topic_id, partition, (data,)) for topic_id, partition, data in some],
+            happened,
+        )
         for index, (some, happened) in enumerate(contents)
     ]
-    data = b"".join(map(encode_frame, frames)) + bytes(100)
+    data = b"".join(part for frame in frames for part in encode_frame(frame)) + bytes(100)
     assert [plain(frame) for frame, _ in decode_frames(data, first)] == [plain(frame) for frame in frames]
 
 
 def test_a_frame_of_another_number_ends_the_journal() -> None:
-    data = encode_frame(Frame(5, [], [])) + encode_frame(Frame(7, [], []))
+    data = b"".join([*encode_frame(Frame(5, [], [])), *encode_frame(Frame(7, [], []))])
     assert [frame.number for frame, _ in decode_frames(data, 5)] == [5]
     assert list(decode_frames(data, 6)) == []
 
@@ -47,7 +51,7 @@ def test_frames_larger_than_a_read_are_read_whole(tmp_path: Path) -> None:
     file = JournalFile(disk, 1)
     sizes = [10, journal.READ_BYTES * 2, 100, journal.READ_BYTES - 50, 3]
     for number, size in enumerate(sizes, 1):
-        batch = JournaledBatch(bytes(16), 0, b"x" * size)
+        batch = JournaledBatch(bytes(16), 0, (b"x" * size,))
         file.write(encode_frame(Frame(number, [batch], [])), sync=False)
     stored = disk.open(file.name)
     assert [len(frame.batches[0].data) for frame in read_frames(stored, 1)] == sizes
@@ -55,14 +59,14 @@ def test_frames_larger_than_a_read_are_read_whole(tmp_path: Path) -> None:
 
 def test_a_length_that_nothing_backs_ends_the_journal(tmp_path: Path) -> None:
     file = Disk(tmp_path).open("journal")
-    file.write(b"\xff" * 100, 0)
+    file.write((b"\xff" * 100,), 0)
     assert list(read_frames(file, 1)) == []
 
 
 def test_what_was_left_of_a_file_is_erased_before_it_is_used(tmp_path: Path) -> None:
     disk = Disk(tmp_path)
     old = JournalFile(disk, 1)
-    old.write(b"".join(encode_frame(Frame(number, [], [])) for number in (1, 2)), sync=True)
+    old.write([part for number in (1, 2) for part in encode_frame(Frame(number, [], []))], sync=True)
     new = JournalFile(disk, 1)
     new.write(encode_frame(Frame(1, [], [])), sync=True)
     assert [frame.number for frame in read_frames(disk.open(new.name), 1)] == [1]

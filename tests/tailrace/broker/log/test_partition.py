@@ -13,7 +13,7 @@ def append(log: PartitionLog, *timestamps: int, value: bytes = b"v", epoch: int 
     """Append one batch with a record for each timestamp, and make it durable."""
     records = [Record(offset, timestamp, None, value) for offset, timestamp in enumerate(timestamps)]
     data = relocate(encode_batch(records), log.log_end_offset, epoch)
-    segment, position, content = log.append(parse_header(data), data)
+    segment, position, content = log.append(parse_header(data), (data,))
     segment.file.write(content, position)
     log.advance(log.end())
 
