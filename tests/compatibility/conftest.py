@@ -11,6 +11,8 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from .java_tools import JavaTools
+
 GIVE_UP_S = 20.0
 
 
@@ -87,3 +89,10 @@ def dotted(configs: dict[str, Any]) -> dict[str, Any]:
 def clients(engine: Engine, unique: Callable[[str], str]) -> Iterator[Clients]:
     with ExitStack() as stack:
         yield Clients(engine, unique, stack)
+
+
+@pytest.fixture(scope="session")
+def java_tools() -> Iterator[JavaTools]:
+    """Apache Kafka's command line tools."""
+    with JavaTools() as tools:
+        yield tools
