@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from confluent_kafka import OFFSET_BEGINNING, TopicPartition
 
 from tailrace.testing.broker import BrokerProcess
 from tailrace.testing.kafka import KafkaProcess, kafka_home
@@ -51,7 +52,8 @@ class Output:
     """The counts that a consumer has seen."""
 
     def __init__(self, clients: Clients, topic: str) -> None:
-        self._consumer = clients.consumer(topic)
+        self._consumer = clients.consumer()  # of no group, which could forget it while the broker is away
+        self._consumer.assign([TopicPartition(topic, index, OFFSET_BEGINNING) for index in range(2)])
         self.counts: dict[bytes, list[int]] = {value: [] for value in VALUES}
 
     @property
