@@ -32,6 +32,7 @@ ANY_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 VOLATILE = {
     "throttle_time",
     "error_message",
+    "batch_index_error_message",
     "log_append_time",
     "last_timestamp",
     "host",
