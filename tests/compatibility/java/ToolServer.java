@@ -9,6 +9,8 @@ import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import org.apache.kafka.common.utils.Exit;
 
 /**
@@ -27,6 +29,9 @@ public class ToolServer {
     /** The first status that a tool exits with counts: some catch what their own call of Exit throws here. */
     private static volatile Integer status;
 
+    /** What a tool leaves to the end of the JVM, such as closing its producer, is done at the end of the tool. */
+    private static final List<Runnable> SHUTDOWN_HOOKS = new CopyOnWriteArrayList<>();
+
     public static void main(String[] ignored) throws Exception {
         Exit.Procedure exit = (code, message) -> {
             status = status == null ? code : status;
@@ -34,7 +39,7 @@ public class ToolServer {
         };
         Exit.setExitProcedure(exit);
         Exit.setHaltProcedure(exit);
-        Exit.setShutdownHookAdder((name, hook) -> { });
+        Exit.setShutdownHookAdder((name, hook) -> SHUTDOWN_HOOKS.add(hook));
         PrintStream answers = new PrintStream(new FileOutputStream(FileDescriptor.out), true, StandardCharsets.UTF_8);
         BufferedReader requests = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         for (String line = requests.readLine(); line != null; line = requests.readLine()) {
@@ -51,6 +56,8 @@ public class ToolServer {
         System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
         status = null;
         int unexited = run(request[0], Arrays.stream(request).skip(2).map(ToolServer::text).toArray(String[]::new));
+        SHUTDOWN_HOOKS.forEach(Runnable::run);
+        SHUTDOWN_HOOKS.clear();
         System.out.flush();
         System.err.flush();
         return (status == null ? unexited : status) + " " + encode(out) + " " + encode(err);
