@@ -24,7 +24,7 @@ from .java_tools import SOURCES
 
 pytestmark = [pytest.mark.kafka, pytest.mark.timeout(300)]
 VALUES = [b"value-%d" % number for number in range(20)]
-ROUNDS = 3
+ROUNDS = 2
 PER_ROUND = 2000
 GIVE_UP_S = 90.0
 
