@@ -270,3 +270,16 @@ def test_the_cluster_is_described(shell: Shell, clients: Clients, topic: str) ->
 def test_no_leader_has_to_be_elected(shell: Shell, topic: str) -> None:
     election = ("--election-type", "preferred", "--topic", topic, "--partition", "0")
     assert "Valid replica already elected" in shell("kafka-leader-election", *election).out
+
+
+def test_partitions_are_where_they_are_to_be(shell: Shell, topic: str, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+
+    def reassign(replicas: list[int], *command: str) -> Done:
+        partitions = [{"topic": topic, "partition": index, "replicas": replicas} for index in range(2)]
+        plan.write_text(json.dumps({"version": 1, "partitions": partitions}))
+        return shell("kafka-reassign-partitions", "--reassignment-json-file", str(plan), *command)
+
+    assert "Successfully started partition reassignments" in reassign([1], "--execute").out
+    assert reassign([1], "--verify").out.count("is completed") == 2
+    assert "No partition reassignments found." in shell("kafka-reassign-partitions", "--list").out
