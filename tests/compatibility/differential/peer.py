@@ -41,6 +41,8 @@ VOLATILE = {
     "cluster_id",
     "rack",
     "log_dir",
+    "total_bytes",
+    "usable_bytes",
 }
 IDS = {"producer_id", "session_id"}
 LATE_MS = 1_750_000_000_000  # later than the records of tests; a broker's own clock
