@@ -3,6 +3,7 @@
 Clients are typed `Any`: confluent-kafka says of nearly every result that it may be None.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, Protocol
@@ -83,6 +84,14 @@ class Clients:
 
 def dotted(configs: dict[str, Any]) -> dict[str, Any]:
     return {key.replace("_", "."): value for key, value in configs.items()}
+
+
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    """Wait for what follows a little later: Apache Kafka's broker learns what its controller has answered already."""
+    give_up_at = time.monotonic() + GIVE_UP_S
+    while not is_so():
+        assert time.monotonic() < give_up_at, f"not within {GIVE_UP_S} s: {what}"
+        time.sleep(0.05)
 
 
 @pytest.fixture

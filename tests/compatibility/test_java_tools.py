@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Clients, Engine
+from .conftest import Clients, Engine, wait_until
 from .java_tools import Done, JavaTools
 
 pytestmark = pytest.mark.kafka
@@ -71,16 +71,17 @@ def group(clients: Clients, topic: str) -> Iterator[str]:
 def test_topics_are_created_described_altered_and_deleted(shell: Shell, clients: Clients) -> None:
     topic = clients.unique("topic")
     shell("kafka-topics", "--create", "--topic", topic, "--partitions", "2", "--config", "retention.ms=123456")
-    assert [topic] in shell("kafka-topics", "--list").rows()
+    wait_until(lambda: [topic] in shell("kafka-topics", "--list").rows(), "the topic is listed")
     described = shell("kafka-topics", "--describe", "--topic", topic).out
     assert "PartitionCount: 2" in described
     assert "retention.ms=123456" in described
     assert len(re.findall(r"Leader: 1\s+Replicas: 1\s+Isr: 1", described)) == 2
     shell("kafka-topics", "--alter", "--topic", topic, "--partitions", "3")
-    assert "PartitionCount: 3" in shell("kafka-topics", "--describe", "--topic", topic).out
+    describe = ("--describe", "--topic", topic)
+    wait_until(lambda: "PartitionCount: 3" in shell("kafka-topics", *describe).out, "there are three partitions")
     assert "already exists" in shell.fails("kafka-topics", "--create", "--topic", topic)
     shell("kafka-topics", "--delete", "--topic", topic)
-    assert [topic] not in shell("kafka-topics", "--list").rows()
+    wait_until(lambda: [topic] not in shell("kafka-topics", "--list").rows(), "the topic is gone")
     assert "does not exist" in shell.fails("kafka-topics", "--describe", "--topic", topic)
 
 
@@ -95,13 +96,14 @@ def test_topics_with_configs_of_their_own_are_found(shell: Shell, clients: Clien
 def test_configs_are_added_described_and_deleted(shell: Shell, topic: str) -> None:
     entity = ("--entity-type", "topics", "--entity-name", topic)
     shell("kafka-configs", "--alter", *entity, "--add-config", "segment.ms=60000,cleanup.policy=[compact,delete]")
+    wait_until(lambda: "segment.ms" in shell("kafka-configs", "--describe", *entity).out, "segment.ms is set")
     described = shell("kafka-configs", "--describe", *entity).out
     assert re.search(r"\ssegment.ms=60000 sensitive=false synonyms=\{DYNAMIC_TOPIC_CONFIG:segment.ms=60000", described)
     assert " cleanup.policy=compact,delete " in described
     everything = shell("kafka-configs", "--describe", "--all", *entity).out
     assert " compression.type=producer " in everything
     shell("kafka-configs", "--alter", *entity, "--delete-config", "segment.ms,cleanup.policy")
-    assert "segment.ms" not in shell("kafka-configs", "--describe", *entity).out
+    wait_until(lambda: "segment.ms" not in shell("kafka-configs", "--describe", *entity).out, "segment.ms is gone")
     assert "InvalidConfigurationException" in shell.fails("kafka-configs", "--alter", *entity, "--add-config", "x=1")
     broker = ("--entity-type", "brokers", "--entity-name", "1")
     assert " num.partitions=1 " in shell("kafka-configs", "--describe", "--all", *broker).out

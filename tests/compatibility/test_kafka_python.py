@@ -9,7 +9,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, NewPartitions, NewTopic
 from kafka.structs import OffsetAndMetadata
 
-from .conftest import GIVE_UP_S
+from .conftest import GIVE_UP_S, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -106,17 +106,16 @@ def test_topics_are_administered(engine: Engine, admin: Any, unique: Callable[[s
     topic = unique("topic")
     admin.create_topics([NewTopic(topic, 1, 1, topic_configs={"retention.ms": "100000000"})])
     admin.create_partitions({topic: NewPartitions(2)})
-    [described] = admin.describe_topics([topic])
-    assert len(described["partitions"]) == 2
+    wait_until(lambda: len(admin.describe_topics([topic])[0]["partitions"]) == 2, "there are two partitions")
 
     def configured() -> dict[str, str]:
         found = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])["topic"][topic]
         return {name: config["value"] for name, config in found.items() if name != "min.insync.replicas"}
 
     admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs={"segment.ms": "60000"})])
-    assert configured() == {"retention.ms": "100000000", "segment.ms": "60000"}
+    wait_until(lambda: configured() == {"retention.ms": "100000000", "segment.ms": "60000"}, "segment.ms is set")
     admin.reset_configs([ConfigResource(ConfigResourceType.TOPIC, topic, configs={"retention.ms": None})])
-    assert configured() == {"segment.ms": "60000"}
+    wait_until(lambda: configured() == {"segment.ms": "60000"}, "retention.ms is reset")
 
     partition = TopicPartition(topic, 0)
     producer: Any = KafkaProducer(bootstrap_servers=engine.bootstrap_servers)
