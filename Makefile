@@ -44,7 +44,7 @@ format: .venv/dev           ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-provision: .venv/dev        ## install Apache Kafka, PostgreSQL and Chromium for the tests that need them
+provision: .venv/dev        ## install Apache Kafka, kcat, PostgreSQL and Chromium for the tests that need them
 	@tools/provision
 
 bench-%: .venv/dev          ## a benchmark: make bench-exchange, QUICK=1 for a short one

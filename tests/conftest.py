@@ -1,7 +1,7 @@
 """What all tests share: the servers they run against, and a plain word on those this machine cannot run.
 
-A test that needs something beyond Python is marked `kafka`, `postgres` or `browser`, or asks for the fixture of that
-name. Where `make provision` has not been run it is skipped, loudly; with REQUIRE_ALL=1 it fails, as does any skip.
+A test that needs something beyond Python is marked `kafka`, `kcat`, `postgres` or `browser`, or asks for the fixture of
+that name. Where `make provision` has not been run it is skipped, loudly; with REQUIRE_ALL=1 it fails, as does any skip.
 """
 
 import itertools
@@ -17,7 +17,7 @@ import pytest
 
 from tests.soak import SEED, SOAK
 
-NEEDS = ("kafka", "postgres", "browser")
+NEEDS = ("kafka", "kcat", "postgres", "browser")
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
 
 
@@ -53,6 +53,8 @@ def missing(need: str) -> str | None:
         from tailrace.testing.postgres import PostgresServer
 
         return PostgresServer.available()
+    if need == "kcat":
+        return None if shutil.which("kcat") else "kcat is not installed; run 'make provision'"
     return None if shutil.which("chromium") else "Chromium is not installed; run 'make provision'"
 
 

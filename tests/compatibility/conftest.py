@@ -3,6 +3,7 @@
 Clients are typed `Any`: confluent-kafka says of nearly every result that it may be None.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, Protocol
@@ -10,6 +11,8 @@ from typing import Any, Protocol
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+
+from .java_tools import JavaTools
 
 GIVE_UP_S = 20.0
 
@@ -83,7 +86,22 @@ def dotted(configs: dict[str, Any]) -> dict[str, Any]:
     return {key.replace("_", "."): value for key, value in configs.items()}
 
 
+def wait_until(is_so: Callable[[], bool], what: str) -> None:
+    """Wait for what follows a little later: Apache Kafka's broker learns what its controller has answered already."""
+    give_up_at = time.monotonic() + GIVE_UP_S
+    while not is_so():
+        assert time.monotonic() < give_up_at, f"not within {GIVE_UP_S} s: {what}"
+        time.sleep(0.05)
+
+
 @pytest.fixture
 def clients(engine: Engine, unique: Callable[[str], str]) -> Iterator[Clients]:
     with ExitStack() as stack:
         yield Clients(engine, unique, stack)
+
+
+@pytest.fixture(scope="session")
+def java_tools() -> Iterator[JavaTools]:
+    """Apache Kafka's command line tools."""
+    with JavaTools() as tools:
+        yield tools

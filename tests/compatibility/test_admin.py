@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, TopicPartition
+from confluent_kafka import ElectionType, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import (
     AlterConfigOpType,
     ConfigEntry,
@@ -14,7 +14,7 @@ from confluent_kafka.admin import (
     OffsetSpec,
 )
 
-from .conftest import GIVE_UP_S, Clients
+from .conftest import GIVE_UP_S, Clients, wait_until
 
 OFFSET: Any = OffsetSpec  # its methods are not typed
 
@@ -113,9 +113,9 @@ def test_configurations_are_described_and_altered(clients: Clients) -> None:
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=changes)
     [future] = clients.admin.incremental_alter_configs([resource]).values()
     future.result(GIVE_UP_S)
+    wait_until(lambda: config(clients, topic)["segment.bytes"].value == "2000000", "segment.bytes is altered")
     after = config(clients, topic)
     assert after["retention.ms"].is_default
-    assert after["segment.bytes"].value == "2000000"
     assert set(after["cleanup.policy"].value.split(",")) == {"delete", "compact"}
 
 
@@ -138,3 +138,42 @@ def test_the_cluster_is_described(clients: Clients) -> None:
     assert described.cluster_id
     assert len(described.nodes) == 1
     assert described.controller.id == described.nodes[0].id
+
+
+def test_topics_are_described_by_the_admin_client(clients: Clients) -> None:
+    topic, missing = clients.topic(partitions=2), clients.unique("missing")
+    described = clients.admin.describe_topics(TopicCollection([topic, missing]))
+    found = described[topic].result(GIVE_UP_S)
+    assert (found.name, len(found.partitions), found.is_internal) == (topic, 2, False)
+    assert {(p.leader.id, len(p.replicas), len(p.isr)) for p in found.partitions} == {(1, 1, 1)}
+    with pytest.raises(KafkaException) as caught:
+        described[missing].result(GIVE_UP_S)
+    assert caught.value.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+
+
+def test_configurations_can_be_replaced_as_a_whole(clients: Clients) -> None:
+    topic = clients.topic(retention_ms="1000")
+    [future] = clients.admin.alter_configs([ConfigResource("topic", topic, {"segment.ms": "60000"})]).values()
+    future.result(GIVE_UP_S)
+    wait_until(lambda: config(clients, topic)["segment.ms"].value == "60000", "segment.ms is altered")
+    after = config(clients, topic)
+    assert after["retention.ms"].is_default
+
+
+def test_the_last_stable_offset_is_listed(clients: Clients) -> None:
+    topic = clients.topic()
+    producer = clients.transactional(clients.unique("txn"))
+    producer.begin_transaction()
+    producer.produce(topic, b"open")
+    producer.flush(GIVE_UP_S)
+    latest = {TopicPartition(topic, 0): OFFSET.latest()}
+    for level, expected in ((IsolationLevel.READ_COMMITTED, 0), (IsolationLevel.READ_UNCOMMITTED, 1)):
+        [found] = clients.admin.list_offsets(latest, isolation_level=level).values()
+        assert found.result(GIVE_UP_S).offset == expected
+    producer.abort_transaction(GIVE_UP_S)
+
+
+def test_no_leader_has_to_be_elected(clients: Clients) -> None:
+    partition = TopicPartition(clients.topic(), 0)
+    elected = clients.admin.elect_leaders(ElectionType.PREFERRED, [partition]).result(GIVE_UP_S)
+    assert elected[partition].code() == KafkaError.ELECTION_NOT_NEEDED

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import ProducerFenced
 
 from .conftest import GIVE_UP_S, Clients
@@ -75,3 +76,49 @@ def test_transactions_commit_offsets_and_fence(engine: Engine, clients: Clients,
     asyncio.run(scenario())
     [position] = clients.consumer(group=group).committed([clients.partition(topic)], GIVE_UP_S)
     assert position.offset == 5
+
+
+def test_two_members_share_the_partitions(engine: Engine, clients: Clients, unique: Callable[[str], str]) -> None:
+    topic, group = clients.topic(partitions=4), unique("group")
+
+    def member() -> Any:
+        server = engine.bootstrap_servers
+        return AIOKafkaConsumer(topic, bootstrap_servers=server, group_id=group, heartbeat_interval_ms=200)
+
+    async def scenario() -> None:
+        async with member() as first, member() as second:
+            async with asyncio.timeout(GIVE_UP_S):
+                while [len(first.assignment()), len(second.assignment())] != [2, 2]:
+                    await asyncio.gather(*(member.getmany(timeout_ms=50) for member in (first, second)))
+            assert first.assignment() | second.assignment() == {TopicPartition(topic, index) for index in range(4)}
+
+    asyncio.run(scenario())
+
+
+def test_topics_groups_and_offsets_are_administered(
+    engine: Engine, clients: Clients, unique: Callable[[str], str]
+) -> None:
+    topic, group = unique("topic"), unique("group")
+
+    async def scenario() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=engine.bootstrap_servers)
+        await admin.start()
+        try:
+            await admin.create_topics([NewTopic(topic, 1, 1)])
+            await admin.create_partitions({topic: NewPartitions(3)})
+            described = await admin.describe_topics([topic])
+            while len(described[0]["partitions"]) != 3:
+                await asyncio.sleep(0.05)
+                described = await admin.describe_topics([topic])
+            async with AIOKafkaConsumer(bootstrap_servers=engine.bootstrap_servers, group_id=group) as consumer:
+                partition = TopicPartition(topic, 0)
+                consumer.assign([partition])
+                await consumer.commit({partition: 0})
+            offsets = await admin.list_consumer_group_offsets(group)
+            assert offsets[partition].offset == 0
+            assert group in {name for name, _ in await admin.list_consumer_groups()}
+            await admin.delete_topics([topic])
+        finally:
+            await admin.close()
+
+    asyncio.run(scenario())

@@ -5,7 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import (
+    ConsumerGroupState,
+    ConsumerGroupTopicPartitions,
+    ConsumerGroupType,
+    KafkaError,
+    KafkaException,
+    TopicPartition,
+)
 
 from .conftest import GIVE_UP_S, Clients
 
@@ -145,3 +152,36 @@ def test_offsets_of_a_group_are_listed_and_altered(clients: Clients) -> None:
     listed = clients.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
     found = listed[group].result(GIVE_UP_S).topic_partitions
     assert sorted((p.partition, p.offset) for p in found) == [(0, 5), (1, 6)]
+
+
+def test_groups_are_listed_by_state_and_type(clients: Clients) -> None:
+    topic, group = clients.topic(), clients.unique("group")
+    wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, 5)])
+    clients.admin.alter_consumer_group_offsets([wanted])[group].result(GIVE_UP_S)
+
+    def listed(*states: ConsumerGroupState) -> set[str]:
+        found = clients.admin.list_consumer_groups(states=set(states), types={ConsumerGroupType.CLASSIC})
+        return {entry.group_id for entry in found.result(GIVE_UP_S).valid}
+
+    assert group in listed(ConsumerGroupState.EMPTY)
+    assert group not in listed(ConsumerGroupState.STABLE)
+
+
+def test_offsets_of_a_group_with_members_cannot_be_altered(clients: Clients) -> None:
+    topic, group = clients.topic(), clients.unique("group")
+    member = clients.consumer(topic, group=group)
+    poll_until(lambda: assigned(member) == {0}, member)
+    wanted = ConsumerGroupTopicPartitions(group, [TopicPartition(topic, 0, 5)])
+    altered = clients.admin.alter_consumer_group_offsets([wanted])[group].result(GIVE_UP_S)
+    assert [partition.error.code() for partition in altered.topic_partitions] == [KafkaError.UNKNOWN_MEMBER_ID]
+
+
+@pytest.mark.parametrize("strategy", ["range", "cooperative-sticky"])
+def test_members_with_several_assignors_agree_on_one_that_all_have(clients: Clients, strategy: str) -> None:
+    topic, group = clients.topic(partitions=2), clients.unique("group")
+    other = "roundrobin,range" if strategy == "range" else "cooperative-sticky"
+    first = clients.consumer(topic, group=group, partition_assignment_strategy=strategy)
+    second = clients.consumer(topic, group=group, partition_assignment_strategy=other)
+    poll_until(lambda: len(assigned(first)) == 1 and len(assigned(second)) == 1, first, second)
+    described = clients.admin.describe_consumer_groups([group])[group].result(GIVE_UP_S)
+    assert described.partition_assignor == strategy

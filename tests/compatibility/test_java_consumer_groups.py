@@ -11,17 +11,17 @@ import pytest
 from tailrace.testing.kafka import kafka_home
 
 from .conftest import GIVE_UP_S, Clients
-from .test_java import TOOLS, tool
+from .java_tools import CLASSES, Done, JavaTools
 
 pytestmark = pytest.mark.kafka
-GROUPS = "consumer.group.ConsumerGroupCommand"
+GROUPS = "kafka-consumer-groups"
 
 
 @contextmanager
 def console_consumer(server: str, topic: str, group: str, output: Path) -> Iterator[None]:
     """A console consumer of Kafka that writes what it reads to a file, and leaves its group at the end."""
     where = ["--bootstrap-server", server, "--topic", topic, "--group", group, "--from-beginning"]
-    command = ["java", "-Xmx128m", "-cp", f"{kafka_home()}/libs/*", f"{TOOLS}.consumer.ConsoleConsumer", *where]
+    command = ["java", "-Xmx128m", "-cp", f"{kafka_home()}/libs/*", CLASSES["kafka-console-consumer"], *where]
     with output.open("wb") as file:
         process = subprocess.Popen([*command, "--command-property", "group.protocol=consumer"], stdout=file)
         try:
@@ -40,37 +40,42 @@ def read(output: Path, count: int) -> list[str]:
     return lines
 
 
-def table(name: str, *arguments: str) -> list[dict[str, str]]:
-    """What a tool says, by the headings of its table; cells have no spaces in them."""
-    lines = [line.split() for line in tool(name, *arguments).splitlines() if line.strip()]
-    return [dict(zip(lines[0], line, strict=False)) for line in lines[1:]]
+def table(done: Done) -> list[dict[str, str]]:
+    """What a tool said, by the headings of its table; cells have no spaces in them."""
+    assert done.status == 0, done.out + done.err
+    headings, *rows = done.rows()
+    return [dict(zip(headings, row, strict=False)) for row in rows]
 
 
-def test_javas_consumer_and_the_tools(clients: Clients, tmp_path: Path) -> None:
+def test_javas_consumer_and_the_tools(clients: Clients, java_tools: JavaTools, tmp_path: Path) -> None:
     server = clients.common["bootstrap.servers"]
     topic, group = clients.topic(partitions=4), clients.unique("group")
     producer = clients.producer()
     for index in range(4):
         producer.produce(topic, b"value-%d" % index, partition=index)
     producer.flush(GIVE_UP_S)
-    of_group = ["--bootstrap-server", server, "--describe", "--group", group]
+    of_group = ["--describe", "--group", group]
+
+    def groups(*arguments: str) -> Done:
+        return java_tools.run(GROUPS, "--bootstrap-server", server, *arguments)
+
     output = tmp_path / "read"
     with console_consumer(server, topic, group, output):
         assert sorted(read(output, 4)) == [f"value-{index}" for index in range(4)]
-        described = table(GROUPS, *of_group)
+        described = table(groups(*of_group))
         assert [(row["TOPIC"], row["PARTITION"], row["LOG-END-OFFSET"]) for row in described] == [
             (topic, str(index), "1") for index in range(4)
         ]
-        [member] = table(GROUPS, *of_group, "--members", "--verbose")
+        [member] = table(groups(*of_group, "--members", "--verbose"))
         assert member["#PARTITIONS"] == "4"
         assert member["CURRENT-EPOCH"] == member["TARGET-EPOCH"]
         assert member["CURRENT-ASSIGNMENT"] == member["TARGET-ASSIGNMENT"] == f"{topic}:0,1,2,3"
-        [state] = table(GROUPS, *of_group, "--state", "--verbose")
+        [state] = table(groups(*of_group, "--state", "--verbose"))
         assert "Stable" in state.values()
-        listed = table(GROUPS, "--bootstrap-server", server, "--list", "--type", "consumer", "--state", "stable")
+        listed = table(groups("--list", "--type", "consumer", "--state", "stable"))
         assert {"GROUP": group, "TYPE": "Consumer", "STATE": "Stable"} in listed
-    assert "Empty" in tool(GROUPS, *of_group, "--state")
-    committed = table(GROUPS, *of_group)
+    assert "Empty" in groups(*of_group, "--state").out
+    committed = table(groups(*of_group))
     assert [row["CURRENT-OFFSET"] for row in committed] == ["1"] * 4
-    tool(GROUPS, "--bootstrap-server", server, "--delete", "--group", group)
-    assert group not in tool(GROUPS, "--bootstrap-server", server, "--list")
+    assert groups("--delete", "--group", group).status == 0
+    assert group not in groups("--list").out

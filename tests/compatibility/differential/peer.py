@@ -32,6 +32,7 @@ ANY_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 VOLATILE = {
     "throttle_time",
     "error_message",
+    "batch_index_error_message",
     "log_append_time",
     "last_timestamp",
     "host",
@@ -40,6 +41,8 @@ VOLATILE = {
     "cluster_id",
     "rack",
     "log_dir",
+    "total_bytes",
+    "usable_bytes",
 }
 IDS = {"producer_id", "session_id"}
 LATE_MS = 1_750_000_000_000  # later than the records of tests; a broker's own clock

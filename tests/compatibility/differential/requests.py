@@ -104,6 +104,16 @@ def grow(name: str, count: int, assignments: list[list[int]] | None = None, *, v
     return {"topics": [topic], "timeout": 5000, "validate_only": validate_only}
 
 
+def describe_partitions(*names: str, limit: int = 2000, cursor: tuple[str, int] | None = None) -> Request:
+    start = None if cursor is None else {"topic_name": cursor[0], "partition_index": cursor[1]}
+    return {"topics": [{"name": name} for name in names], "response_partition_limit": limit, "cursor": start}
+
+
+def reassign(name: str, partition: int, replicas: list[int] | None) -> Request:
+    entry = {"partition_index": partition, "replicas": replicas}
+    return {"timeout": 5000, "topics": [{"name": name, "partitions": [entry]}]}
+
+
 def delete_records(name: str, partition: int, offset: int) -> Request:
     entry = {"partition_index": partition, "offset": offset}
     return {"topics": [{"name": name, "partitions": [entry]}], "timeout": 5000}

@@ -70,7 +70,9 @@ def _field(name: str, field: str) -> Callable[[World], Any]:
     return lambda world: getattr(getattr(world, name), field)
 
 
-IDLE, ONGOING, COMMITTED, FENCED, OFFSETS = map(known, ("idle", "ongoing", "committed", "fenced", "offsets"))
+IDLE, ONGOING, COMMITTED, FENCED, OFFSETS, GROUPED = map(
+    known, ("idle", "ongoing", "committed", "fenced", "offsets", "grouped")
+)
 
 
 def _filled(template: Any, world: World) -> Any:

@@ -50,6 +50,9 @@ class World:
         self.end(self.committed, committed=True)
         self.fenced = self.init_producer("fenced")
         self.init_producer("fenced")
+        # Kafka asks whether a partition of __consumer_offsets was added, where groups meet by chance: so groups are
+        # added to transactions of their own.
+        self.grouped = self.init_producer("grouped")
         self.offsets = self.init_producer("offsets")
         for group in (self.group, self.empty_group):
             self.settled("add_offsets_to_txn", 3, add_group(self.offsets, group))

@@ -59,6 +59,9 @@ def _describe(resource: Any, call: Call) -> dict[str, Any]:
         # Without a name the defaults of all brokers are meant that were set while they run, of which there are none.
         configs = _describe_broker(call.broker.config) if resource.resource_name else []
     elif resource.resource_type == group_configs.RESOURCE_TYPE:
+        if not resource.resource_name:
+            message = "Default group resources are not allowed."
+            return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
         present = call.broker.state.group_configs.get(resource.resource_name, {})
         configs = list(group_configs.describe(present, call.broker.config))
     else:

@@ -11,7 +11,7 @@ from tailrace.broker.call import Call, Response
 from tailrace.broker.config_changes import APPEND, DELETE, SET, SUBTRACT, answer_each
 from tailrace.broker.events import GroupConfigured, TopicConfigured
 from tailrace.broker.groups import configs as group_configs
-from tailrace.broker.handlers.describe_configs import TOPIC, authorization_problem
+from tailrace.broker.handlers.describe_configs import BROKER, TOPIC, authorization_problem
 from tailrace.broker.security.acls import Operation
 from tailrace.broker.topic_configs import DEFINITIONS, ConfigType, problem
 from tailrace.broker.topics import is_legal_name
@@ -39,6 +39,8 @@ def alter(resource: Any, call: Call, change: Change, *, validate_only: bool) -> 
         return named | {"error_code": error}
     if resource.resource_type == group_configs.RESOURCE_TYPE:
         return {**named, **_alter_group(resource, call, change, validate_only=validate_only)}
+    if resource.resource_type == BROKER and _only_deletes(resource):
+        return named  # nothing of the broker is set while it runs, so there is nothing to delete
     if resource.resource_type != TOPIC:
         message = "only topics and groups can be configured while the broker runs; restart it with other options"
         return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
@@ -53,6 +55,10 @@ def alter(resource: Any, call: Call, change: Change, *, validate_only: bool) -> 
         valid = {name: value for name, value in configs.items() if value is not None}
         call.broker.record(events=[TopicConfigured(topic.id, valid)])
     return named
+
+
+def _only_deletes(resource: Any) -> bool:
+    return all(getattr(config, "config_operation", SET) == DELETE for config in resource.configs)
 
 
 def _missing(name: str) -> ErrorCode:

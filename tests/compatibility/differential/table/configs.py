@@ -111,6 +111,7 @@ CONFIGS = [
             "a config twice": alter(TOPIC, STRICT, ("retention.ms", SET, "1"), ("retention.ms", SET, "2")),
             "set and delete": alter(TOPIC, STRICT, ("retention.ms", SET, "1"), ("retention.ms", DELETE, None)),
             "one good, one bad": alter(TOPIC, STRICT, ("retention.ms", SET, "1"), ("segment.ms", SET, "0")),
+            "a broker config deleted": alter(BROKER, "1", ("leader.replication.throttled.rate", DELETE, None)),
             "a broker config at run time": alter(BROKER, "1", ("log.retention.ms", SET, "1000000")),
             "a broker config that needs a restart": alter(BROKER, "1", ("num.partitions", SET, "2")),
         },

@@ -2,7 +2,17 @@
 
 from uuid import UUID
 
-from ..requests import assigned, create, create_with, delete_records, delete_topics, grow, metadata
+from ..requests import (
+    assigned,
+    create,
+    create_with,
+    delete_records,
+    delete_topics,
+    describe_partitions,
+    grow,
+    metadata,
+    reassign,
+)
 from ..rows import COMPACTED, FRESH, GROWING, MISSING, PLAIN, STRICT, rows, since
 
 SOME_ID = UUID(int=12345)
@@ -166,6 +176,42 @@ TOPICS = [
             "unknown topic": {"topic_partitions": [{"topic": "missing", "partitions": [0]}], "timeout": 5000},
             "unknown partition": {"topic_partitions": [{"topic": PLAIN, "partitions": [9]}], "timeout": 5000},
             "bad name": {"topic_partitions": [{"topic": ".", "partitions": [0]}], "timeout": 5000},
+        },
+    ),
+    *rows(
+        "describe_topic_partitions",
+        {
+            "known": describe_partitions(PLAIN, COMPACTED),
+            "unknown": describe_partitions(MISSING),
+            "bad name": describe_partitions("bad name", ""),
+            "named twice": describe_partitions(PLAIN, PLAIN),
+            "one at a time": describe_partitions(PLAIN, limit=1),
+            "no limit": describe_partitions(PLAIN, limit=0),
+            "from a cursor": describe_partitions(PLAIN, cursor=(PLAIN, 1)),
+            "from a cursor beyond the end": describe_partitions(PLAIN, cursor=(PLAIN, 9)),
+            "from a cursor of another topic": describe_partitions(PLAIN, cursor=(COMPACTED, 0)),
+            "from a negative cursor": describe_partitions(PLAIN, cursor=(PLAIN, -1)),
+        },
+    ),
+    *rows(
+        "alter_partition_reassignments",
+        {
+            "unknown topic": reassign(MISSING, 0, [1]),
+            "bad name": reassign(".", 0, [1]),
+            "unknown partition": reassign(PLAIN, 9, [1]),
+            "to where it is": reassign(PLAIN, 0, [1]),
+            "to an unknown broker": reassign(PLAIN, 0, [7]),
+            "to one broker twice": reassign(PLAIN, 0, [1, 1]),
+            "to nobody": reassign(PLAIN, 0, []),
+            "cancelled": reassign(PLAIN, 0, None),
+        },
+    ),
+    *rows(
+        "list_partition_reassignments",
+        {
+            "all": {"timeout": 5000, "topics": None},
+            "known": {"timeout": 5000, "topics": [{"name": PLAIN, "partition_indexes": [0]}]},
+            "unknown": {"timeout": 5000, "topics": [{"name": MISSING, "partition_indexes": [0]}]},
         },
     ),
 ]

@@ -10,6 +10,7 @@ from ..rows import (
     FENCED,
     FRESH,
     GROUP,
+    GROUPED,
     IDLE,
     MEMBER_ID,
     OFFSETS,
@@ -74,7 +75,7 @@ TRANSACTIONS = [
     *rows(
         "add_offsets_to_txn",
         {
-            "no group": add_group(ONGOING, ""),
+            "no group": add_group(GROUPED, ""),
         },
     ),
     *rows(
@@ -105,7 +106,7 @@ TRANSACTIONS = [
                 ),
             ),
             "unknown group with a member": since(
-                3, commit_in_transaction(OFFSETS, "missing", PLAIN, member_id="m", generation_id=1)
+                3, commit_in_transaction(ONGOING, "missing", PLAIN, member_id="m", generation_id=1)
             ),
         },
     ),
@@ -115,6 +116,7 @@ TRANSACTIONS = [
             "unknown": {"transactional_ids": ["missing"]},
             "no id": {"transactional_ids": [""]},
             "ongoing": {"transactional_ids": [ONGOING.transactional_id]},
+            "with offsets": {"transactional_ids": [OFFSETS.transactional_id]},
         },
     ),
     *rows(
