@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
+from tailrace.broker.handlers.metadata import describe_partitions
 from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topics import Topic, is_legal_name
 
@@ -64,21 +65,9 @@ def _missing(name: str) -> Response:
 
 
 def _describe(topic: Topic, indexes: range, call: Call) -> Response:
-    node = call.broker.config.node_id
     return {
         "name": topic.name,
         "topic_id": topic.uuid,
-        "partitions": [
-            {
-                "partition_index": index,
-                "leader_id": node,
-                "leader_epoch": call.broker.state.leader_epoch,
-                "replica_nodes": (node,),
-                "isr_nodes": (node,),
-                "eligible_leader_replicas": (),
-                "last_known_elr": (),
-            }
-            for index in indexes
-        ],
+        "partitions": describe_partitions(indexes, call),
         "topic_authorized_operations": call.authorized_operations(ResourceType.TOPIC, topic.name),
     }

@@ -90,18 +90,25 @@ def _describe_wanted(wanted: Any, call: Call, *, may_create: bool) -> Response:
 
 
 def _describe(topic: Topic, call: Call) -> Response:
-    node = call.broker.config.node_id
     return {
         "name": topic.name,
         "topic_id": topic.uuid,
-        "partitions": [
-            {
-                "partition_index": index,
-                "leader_id": node,
-                "leader_epoch": call.broker.state.leader_epoch,
-                "replica_nodes": (node,),
-                "isr_nodes": (node,),
-            }
-            for index in range(len(topic.partitions))
-        ],
+        "partitions": describe_partitions(range(len(topic.partitions)), call),
     }
+
+
+def describe_partitions(indexes: range, call: Call) -> list[Response]:
+    """Partitions with their only replica, for Metadata and DescribeTopicPartitions."""
+    node = call.broker.config.node_id
+    return [
+        {
+            "partition_index": index,
+            "leader_id": node,
+            "leader_epoch": call.broker.state.leader_epoch,
+            "replica_nodes": (node,),
+            "isr_nodes": (node,),
+            "eligible_leader_replicas": (),
+            "last_known_elr": (),
+        }
+        for index in indexes
+    ]

@@ -33,7 +33,7 @@ def handle(request: OffsetCommitRequest, call: Call) -> Response:
     rows, errors = accept_rows(request, call, check)
     if rows:
         call.broker.record(events=[OffsetsCommitted(request.group_id, rows)])
-    return commit_response(request, errors)
+    return answer_partitions(request, errors)
 
 
 def always(error: ErrorCode) -> Check:
@@ -97,8 +97,8 @@ def _problem(key: tuple[str, int], entry: Any, call: Call) -> ErrorCode:
     return ErrorCode.none
 
 
-def commit_response(request: Any, errors: dict[tuple[str, int], ErrorCode]) -> Response:
-    """The response of OffsetCommit and TxnOffsetCommit."""
+def answer_partitions(request: Any, errors: dict[tuple[str, int], ErrorCode]) -> Response:
+    """The response of OffsetCommit, TxnOffsetCommit and OffsetDelete: an error or none for each partition."""
     return {
         "topics": [
             {

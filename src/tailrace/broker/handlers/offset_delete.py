@@ -9,6 +9,7 @@ from kio.schema.errors import ErrorCode
 from tailrace.broker.call import Call, Response
 from tailrace.broker.events import OffsetsDeleted
 from tailrace.broker.groups.subscription import subscribed_topics
+from tailrace.broker.handlers.offset_commit import answer_partitions
 from tailrace.broker.security.acls import Operation, ResourceType
 
 if TYPE_CHECKING:
@@ -40,21 +41,7 @@ def handle(request: OffsetDeleteRequest, call: Call) -> Response:
     deleted = [key for key, error in errors.items() if error is ErrorCode.none]
     if deleted:
         broker.record(events=[OffsetsDeleted(request.group_id, deleted)])
-    return {
-        "topics": [
-            {
-                "name": topic.name,
-                "partitions": [
-                    {
-                        "partition_index": entry.partition_index,
-                        "error_code": errors[topic.name, entry.partition_index],
-                    }
-                    for entry in topic.partitions
-                ],
-            }
-            for topic in request.topics
-        ]
-    }
+    return answer_partitions(request, errors)
 
 
 def _problem(key: tuple[str, int], subscribed: set[str], call: Call) -> ErrorCode:

@@ -11,7 +11,7 @@ from kio.schema.errors import ErrorCode
 
 from tailrace.broker.call import Call, Response
 from tailrace.broker.handlers.end_txn import abortable, may_write, refuse_outdated
-from tailrace.broker.handlers.offset_commit import accept_rows, always, check_member, commit_response
+from tailrace.broker.handlers.offset_commit import accept_rows, always, answer_partitions, check_member
 from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.transactions.coordinator import ProducerIdentity
 from tailrace.broker.transactions.state import RequestKind
@@ -27,7 +27,7 @@ def handle(request: TxnOffsetCommitRequest, call: Call) -> Response:
     broker = call.broker
     error = _authorization_problem(request, call)
     if error is not ErrorCode.none:
-        return commit_response(request, accept_rows(request, call, always(error))[1])
+        return answer_partitions(request, accept_rows(request, call, always(error))[1])
     producer = ProducerIdentity(request.producer_id, request.producer_epoch)
     refuse_outdated(call, request.transactional_id, producer, RequestKind.OFFSETS)
     error = _transaction_problem(request, producer, call)
@@ -37,7 +37,7 @@ def handle(request: TxnOffsetCommitRequest, call: Call) -> Response:
     rows, errors = accept_rows(request, call, check)
     if rows:
         broker.transactions.hold_offsets(producer, request.group_id, rows)
-    return commit_response(request, errors)
+    return answer_partitions(request, errors)
 
 
 def _authorization_problem(request: TxnOffsetCommitRequest, call: Call) -> ErrorCode:
