@@ -1,5 +1,6 @@
 """How a command fails: one line on standard error that says what and why, and exit code 1."""
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -23,7 +24,8 @@ def plain_failures(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except BrokenPipeError:  # whoever reads our output has enough
-            sys.stderr.close()
+            # What is still buffered goes nowhere, so that Python does not fail at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
         except (CommandFailed, OSError) as error:
             _end(str(error))

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tailrace.testing.broker import BrokerProcess
+from tailrace.testing.kafka import KafkaProcess
+
 from .known_differences import KNOWN, Difference, known_difference
-from .peer import Engine, differences, plain
+from .peer import differences, plain
 from .rows import Row
 from .table import TABLE
 from .world import World
@@ -23,13 +26,14 @@ seen: set[Difference | None] = set()
 
 
 @pytest.fixture(scope="module")
-def worlds(broker: Engine, kafka: Engine, unique: Callable[[str], str]) -> Iterator[Worlds]:
-    """The embedded broker and Apache Kafka, with the same topics, groups and transactions."""
+def worlds(unique: Callable[[str], str]) -> Iterator[Worlds]:
+    """The embedded broker and Apache Kafka, with the same topics, groups and transactions and no others."""
     run = unique("run")
-    both = World(broker, run), World(kafka, run)
-    yield both
-    for world in both:
-        world.peer.close()
+    with BrokerProcess() as broker, KafkaProcess() as kafka:
+        both = World(broker, run), World(kafka, run)
+        yield both
+        for world in both:
+            world.peer.close()
 
 
 def common_versions(row: Row, worlds: Worlds) -> list[int]:

@@ -1,6 +1,7 @@
 """The command line inside the test, talking to both engines."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
         command,
         stderr=subprocess.PIPE,
         text=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         **options,
     )
