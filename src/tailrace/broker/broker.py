@@ -203,6 +203,7 @@ class Broker:
             sync=config.flush is Flush.FSYNC,
             snapshot=lambda: _encode(state.checkpoint()),
             on_failure=on_failure,
+            changed_segments=state.replayed_segments,
         )
         self.commit.advanced = self._wake_readers
         self.connection_counters = ConnectionCounters()
@@ -223,7 +224,7 @@ class Broker:
 
     def start(self) -> None:
         """Begin to work, in the running event loop."""
-        self.commit.start(self.state.replayed_segments)
+        self.commit.start()
         self.commit.remove_later(self.state.obsolete_files)
         self.groups.load(self.state.groups.values())
         self.consumer_groups.load()

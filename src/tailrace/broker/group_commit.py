@@ -68,6 +68,7 @@ class GroupCommit:
         sync: bool,
         snapshot: Callable[[], bytes],
         on_failure: Callable[[BaseException], None],
+        changed_segments: Iterable[Segment] = (),
     ) -> None:
         self.next_frame = next_frame
         self.durable_frame = next_frame - 1
@@ -82,7 +83,8 @@ class GroupCommit:
         self._work = asyncio.Event()
         self._is_stopping = False
         self.counters = CommitCounters()
-        self._changed_segments: set[Segment] = set()
+        # What the next checkpoint has to make durable.
+        self._changed_segments = set(changed_segments)
         self._obsolete: list[str] = []
         self._checkpoint: asyncio.Future[None] | None = None
         self._thread = ThreadPoolExecutor(1, "group-commit")
@@ -92,9 +94,8 @@ class GroupCommit:
         # Called with the partitions that have more, and whether readers of committed records have more, too.
         self.advanced: Callable[[Mapping[PartitionLog, bool]], None] = lambda _: None
 
-    def start(self, changed_segments: Iterable[Segment] = ()) -> None:
-        """Begin to write, in the running event loop; the next checkpoint makes `changed_segments` durable, too."""
-        self._changed_segments.update(changed_segments)
+    def start(self) -> None:
+        """Begin to write, in the running event loop."""
         self._task = asyncio.create_task(self._run(), name="group commit")
 
     def add(self, frame: Buffers, writes: list[SegmentWrite], logs: Iterable[PartitionLog]) -> None:

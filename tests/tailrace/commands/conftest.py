@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, Protocol
 
 import pytest
@@ -19,10 +19,13 @@ class Engine(Protocol):
     def bootstrap_servers(self) -> str: ...
 
 
+_started: list["subprocess.Popen[str]"] = []
+
+
 def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
     """`tailrace` in a process of its own, which Ctrl-C reaches also where the tests run in the background."""
     command = [sys.executable, "-c", "from tailrace.cli import main; main()", *arguments]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command,
         stderr=subprocess.PIPE,
         text=True,
@@ -30,6 +33,18 @@ def start(*arguments: str, **options: Any) -> "subprocess.Popen[str]":
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         **options,
     )
+    _started.append(process)
+    return process
+
+
+@pytest.fixture(autouse=True)
+def ended() -> Iterator[None]:
+    """Nothing that a test started outlives it."""
+    yield
+    while _started:
+        process = _started.pop()
+        process.kill()
+        process.wait()
 
 
 class Done(NamedTuple):
