@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import msgspec
 
@@ -44,12 +45,14 @@ _encode = msgspec.msgpack.Encoder().encode
 class State:
     """All that survives a restart, changed only by frames; `next_frame` is the number of the next one."""
 
-    def __init__(self, disk: Disk, checkpoint: Checkpoint) -> None:
+    def __init__(
+        self, disk: Disk, checkpoint: Checkpoint, topic_defaults: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         self.cluster_id = checkpoint.cluster_id
         self.next_frame = checkpoint.next_frame
         self.leader_epoch = checkpoint.leader_epoch
         self.next_producer_id = checkpoint.next_producer_id
-        self.topics = Topics(disk)
+        self.topics = Topics(disk, topic_defaults)
         self.offsets = CommittedOffsets()
         self.transactions = Transactions()
         self.groups = {group.group_id: group for group in checkpoint.groups}
@@ -131,6 +134,8 @@ class State:
             case events.ProducerInitialized():
                 self.transactions.initialize(event)
                 self.next_producer_id = max(self.next_producer_id, event.producer_id + 1)
+            case events.TransactionalIdForgotten():
+                self.transactions.forget(event)
             case events.ProducerIdAllocated():
                 self.next_producer_id = max(self.next_producer_id, event.producer_id + 1)
             case events.CredentialSet():

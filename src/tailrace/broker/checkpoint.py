@@ -46,6 +46,7 @@ class TransactionSnapshot(msgspec.Struct, array_like=True):
     started_ms: int
     partitions: list[tuple[bytes, int]]
     groups: list[str]
+    initialized_ms: int = -1
 
 
 class Checkpoint(msgspec.Struct, array_like=True):

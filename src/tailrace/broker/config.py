@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -24,7 +25,10 @@ class Flush(StrEnum):
 
 @dataclass(frozen=True)
 class BrokerConfig(SecurityConfig, LimitsConfig):
-    """How a broker runs; the defaults suit one developer's machine."""
+    """How a broker runs; the defaults suit one developer's machine.
+
+    `topic_defaults` are valid topic configurations by their names (`retention.ms`), for topics that leave them open.
+    """
 
     data: Path = Path("data/broker")
     host: str = "127.0.0.1"
@@ -38,7 +42,6 @@ class BrokerConfig(SecurityConfig, LimitsConfig):
     node_id: int = 1
     num_partitions: int = 1
     auto_create_topics_enable: bool = False
-    message_max_bytes: int = 1_048_588
     group_initial_rebalance_delay_ms: int = 0
     group_min_session_timeout_ms: int = 100
     group_max_session_timeout_ms: int = 1_800_000
@@ -53,5 +56,9 @@ class BrokerConfig(SecurityConfig, LimitsConfig):
     offset_metadata_max_bytes: int = 4096
     transaction_max_timeout_ms: int = 900_000
     transaction_abort_timed_out_interval_ms: int = 200
+    transactional_id_expiration_ms: int = 604_800_000
+    producer_id_expiration_ms: int = 86_400_000
+    producer_id_expiration_check_interval_ms: int = 600_000
     log_retention_check_interval_ms: int = 300_000
     log_cleaner_backoff_ms: int = 15_000
+    topic_defaults: Mapping[str, str] = field(default_factory=dict)

@@ -144,6 +144,13 @@ class ProducerInitialized(Event, frozen=True):
     timeout_ms: int
     previous_producer_id: int
     previous_producer_epoch: int
+    initialized_ms: int = -1
+
+
+class TransactionalIdForgotten(Event, frozen=True):
+    """Nothing is known of a transactional id any more, because nobody has used it for long."""
+
+    transactional_id: str
 
 
 class PartitionsAddedToTransaction(Event, frozen=True):
@@ -222,6 +229,7 @@ AnyEvent = (
     | ConsumerGroupConverted
     | ProducerIdAllocated
     | ProducerInitialized
+    | TransactionalIdForgotten
     | PartitionsAddedToTransaction
     | GroupAddedToTransaction
     | OffsetsPending

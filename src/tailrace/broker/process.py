@@ -19,6 +19,7 @@ from tailrace.broker.checkpoint import CorruptCheckpoint
 from tailrace.broker.compaction import Compaction
 from tailrace.broker.config import BrokerConfig, Flush
 from tailrace.broker.disk import DataDirectoryInUse, Disk
+from tailrace.broker.expiration import forget_producers
 from tailrace.broker.listener import Listener
 from tailrace.broker.log.journal import JournalDamaged
 from tailrace.broker.log.segment import CorruptSegment
@@ -113,7 +114,7 @@ async def serve(config: BrokerConfig) -> None:
     disk.lock()
     loop = asyncio.get_running_loop()
     metrics = _start_metrics(config, loop)
-    state = recover(disk, config.flush)
+    state = recover(disk, config.flush, config.topic_defaults)
     running = Broker(config, disk, state, _stop_at_once)
     running.start()
     running.port = listening.getsockname()[1]
@@ -122,6 +123,9 @@ async def serve(config: BrokerConfig) -> None:
     chores = [
         asyncio.create_task(_every(config.transaction_abort_timed_out_interval_ms, running.transactions.abort_overdue)),
         asyncio.create_task(_every(config.log_retention_check_interval_ms, partial(enforce_retention, running))),
+        asyncio.create_task(
+            _every(config.producer_id_expiration_check_interval_ms, partial(forget_producers, running))
+        ),
         asyncio.create_task(Compaction(running).run()),
     ]
     stop = asyncio.Event()

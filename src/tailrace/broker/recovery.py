@@ -7,6 +7,8 @@ of them, and start-up reads at most the journal, not the log.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 from uuid import uuid4
 
 import msgspec
@@ -27,7 +29,7 @@ class JournalGap(Exception):
     """Frames are missing between two files of the journal."""
 
 
-def recover(disk: Disk, flush: Flush = Flush.FSYNC) -> State:
+def recover(disk: Disk, flush: Flush = Flush.FSYNC, topic_defaults: Mapping[str, str] = MappingProxyType({})) -> State:
     """Bring the state back, or start with an empty one. Raises CorruptCheckpoint or JournalGap."""
     started = time.perf_counter()
     stored = checkpoint.load(disk)
@@ -36,7 +38,7 @@ def recover(disk: Disk, flush: Flush = Flush.FSYNC) -> State:
         checkpoint.save(disk, msgspec.msgpack.encode(stored))
     frames = list(_frames(disk, stored.next_frame))
     deleted = {event.topic_id for frame in frames for event in frame.events if isinstance(event, TopicDeleted)}
-    state = State(disk, _without_files_of(stored, deleted))
+    state = State(disk, _without_files_of(stored, deleted), topic_defaults)
     for frame in frames:
         _replay(state, frame)
     for topic in state.topics:

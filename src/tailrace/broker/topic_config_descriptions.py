@@ -7,10 +7,14 @@ from typing import NamedTuple
 
 
 class Description(NamedTuple):
-    """What a configuration is for, and the broker's configuration by which Kafka sets its default, if there is one."""
+    """What a configuration is for, and the name of the broker's setting that holds where a topic leaves it open.
+
+    Some of these settings are null in Kafka unless somebody sets them, because another one in other units is not.
+    """
 
     documentation: str
     broker_name: str | None = None
+    is_null_by_default: bool = False
 
 
 UNUSED = "Accepted for compatibility and without effect: "
@@ -34,7 +38,7 @@ DESCRIPTIONS: Mapping[str, Description] = {
         UNUSED + "time between the end of a segment and that of its file.", "log.segment.delete.delay.ms"
     ),
     "flush.messages": Description(UNUSED + "records after which to flush.", "log.flush.interval.messages"),
-    "flush.ms": Description(UNUSED + "time after which to flush."),
+    "flush.ms": Description(UNUSED + "time after which to flush.", "log.flush.interval.ms", is_null_by_default=True),
     "follower.replication.throttled.replicas": Description(UNUSED + "replicas that followers throttle."),
     "index.interval.bytes": Description(UNUSED + "bytes between two entries of an index.", "log.index.interval.bytes"),
     "leader.replication.throttled.replicas": Description(UNUSED + "replicas that leaders throttle."),
@@ -69,11 +73,17 @@ DESCRIPTIONS: Mapping[str, Description] = {
     "remote.log.delete.on.disable": Description(UNUSED + "whether what is tiered goes when tiering ends."),
     "remote.storage.enable": Description("Whether segments are tiered; there is no tiered storage here."),
     "retention.bytes": Description("The size up to which a partition keeps old segments.", "log.retention.bytes"),
-    "retention.ms": Description("The age up to which a partition keeps old segments."),
+    "retention.ms": Description(
+        "The age up to which a partition keeps old segments.", "log.retention.ms", is_null_by_default=True
+    ),
     "segment.bytes": Description("The size of a segment.", "log.segment.bytes"),
     "segment.index.bytes": Description(UNUSED + "size of a segment's index.", "log.index.size.max.bytes"),
-    "segment.jitter.ms": Description(UNUSED + "variation of segment.ms."),
-    "segment.ms": Description("The time between the first and the last record of a segment."),
+    "segment.jitter.ms": Description(
+        UNUSED + "variation of segment.ms.", "log.roll.jitter.ms", is_null_by_default=True
+    ),
+    "segment.ms": Description(
+        "The time between the first and the last record of a segment.", "log.roll.ms", is_null_by_default=True
+    ),
     "unclean.leader.election.enable": Description(
         UNUSED + "whether a replica that lags may lead.", "unclean.leader.election.enable"
     ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 INT_MAX = 2**31 - 1
@@ -112,15 +113,18 @@ DEFINITIONS: Mapping[str, Definition] = {
 }
 
 
-def problem(configs: Mapping[str, str | None]) -> str | None:
-    """What is wrong with these configurations, None when all are valid."""
+DEFAULTS: Mapping[str, str] = MappingProxyType({name: definition.default for name, definition in DEFINITIONS.items()})
+
+
+def problem(configs: Mapping[str, str | None], defaults: Mapping[str, str] = DEFAULTS) -> str | None:
+    """What is wrong with these configurations, None when all are valid; `defaults` hold for what they do not name."""
     for name, value in configs.items():
         definition = DEFINITIONS.get(name)
         if definition is None:
             return f"Unknown topic config name: {name}"
         if value is None or not definition.is_valid(value):
             return f"Invalid value {value} for configuration {name}"
-    return _lag_problem({name: definition.default for name, definition in DEFINITIONS.items()} | dict(configs))
+    return _lag_problem({**defaults, **configs})
 
 
 def _lag_problem(configs: Mapping[str, str | None]) -> str | None:

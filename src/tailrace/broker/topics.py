@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from uuid import UUID
 
 from tailrace.broker.checkpoint import TopicSnapshot
 from tailrace.broker.disk import Disk
 from tailrace.broker.log.partition import PartitionLog
-from tailrace.broker.topic_configs import DEFINITIONS
+from tailrace.broker.topic_configs import DEFAULTS
 
 LEGAL_NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
@@ -22,12 +22,13 @@ def is_legal_name(name: str) -> bool:
 class Topic:
     """A topic; an id is never used again, so a topic that is made anew is a different one."""
 
-    def __init__(self, disk: Disk, snapshot: TopicSnapshot) -> None:
+    def __init__(self, disk: Disk, snapshot: TopicSnapshot, defaults: Mapping[str, str] = DEFAULTS) -> None:
         self.name = snapshot.name
         self.id = snapshot.topic_id
         self.uuid = UUID(bytes=snapshot.topic_id)
         self.directory = f"topics/{self.name}/{self.uuid}"
         self._disk = disk
+        self._defaults = defaults
         self.appended_bytes = 0  # since the start
         self.partitions = [
             PartitionLog(disk, f"{self.directory}/{index}", partition)
@@ -62,7 +63,7 @@ class Topic:
 
     def config(self, name: str) -> str:
         """Value of a configuration, its default when it is not set."""
-        return self.configs.get(name, DEFINITIONS[name].default)
+        return self.configs.get(name, self._defaults[name])
 
     def grow(self, partition_count: int) -> None:
         """Add partitions up to the given count."""
@@ -86,10 +87,14 @@ class Topic:
 
 
 class Topics:
-    """All topics, by name and by id; `version` changes with their names and numbers of partitions."""
+    """All topics, by name and by id; `version` changes with their names and numbers of partitions.
 
-    def __init__(self, disk: Disk) -> None:
+    `defaults` of this broker stand for Kafka's in the configurations that topics leave open.
+    """
+
+    def __init__(self, disk: Disk, defaults: Mapping[str, str]) -> None:
         self.version = 0
+        self.defaults = {**DEFAULTS, **defaults}
         self._disk = disk
         self._by_name: dict[str, Topic] = {}
         self._by_id: dict[bytes, Topic] = {}
@@ -119,7 +124,7 @@ class Topics:
 
     def add(self, snapshot: TopicSnapshot) -> Topic:
         """Add a topic."""
-        topic = Topic(self._disk, snapshot)
+        topic = Topic(self._disk, snapshot, self.defaults)
         self._by_name[topic.name] = self._by_id[topic.id] = topic
         self.version += 1
         return topic

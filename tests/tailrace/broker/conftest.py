@@ -66,9 +66,13 @@ def create_topic(broker: Broker, name: str = "topic", partitions: int = 1, **con
 
 
 def batch(
-    *values: bytes, producer: tuple[int, int] = (-1, -1), sequence: int = -1, transactional: bool = False
+    *values: bytes,
+    producer: tuple[int, int] = (-1, -1),
+    sequence: int = -1,
+    transactional: bool = False,
+    timestamp: int = NOW_MS,
 ) -> bytes:
-    records = [Record(offset, NOW_MS, None, value) for offset, value in enumerate(values)]
+    records = [Record(offset, timestamp, None, value) for offset, value in enumerate(values)]
     return encode_batch(
         records,
         attributes=TRANSACTIONAL_BIT if transactional else 0,

@@ -13,6 +13,8 @@ import pytest
 
 from tailrace.testing.broker import BrokerProcess
 
+DYNAMIC_TOPIC_CONFIG, STATIC_BROKER_CONFIG = 1, 4  # sources of a configuration (KIP-226)
+
 
 def run_until_it_ends(*options: str) -> subprocess.CompletedProcess[str]:
     arguments = [sys.executable, "-m", "tailrace.broker", *options]
@@ -65,6 +67,40 @@ def test_an_unknown_setting_is_said_in_one_line(options: list[str]) -> None:
     ended = run_until_it_ends(*options)
     assert ended.returncode == 2
     assert ended.stderr == "tailrace broker: --override: there is no setting prot; did you mean port?\n"
+
+
+def test_settings_hold_for_topics_that_leave_a_configuration_open(tmp_path: Path) -> None:
+    from confluent_kafka import Producer
+    from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic  # type: ignore[attr-defined]
+
+    settings = ["--override=message.max.bytes=2000", "--override=log.retention.hours=1"]
+    with BrokerProcess(tmp_path, options=settings) as broker:
+        address = {"bootstrap.servers": broker.bootstrap_servers}
+        admin = AdminClient(address)
+        topics = [NewTopic("small", 1), NewTopic("large", 1, config={"max.message.bytes": "5000"})]
+        for created in admin.create_topics(topics).values():
+            created.result()
+        broker.restart()
+        resources = [ConfigResource("topic", "small"), ConfigResource("topic", "large"), ConfigResource("broker", "1")]
+        small, large, of_broker = (found.result() for found in admin.describe_configs(resources).values())
+        assert [(c["max.message.bytes"].value, c["max.message.bytes"].source) for c in (small, large)] == [
+            ("2000", STATIC_BROKER_CONFIG),
+            ("5000", DYNAMIC_TOPIC_CONFIG),
+        ]
+        assert {name: entry.value for name, entry in small["max.message.bytes"].synonyms.items()} == {
+            "message.max.bytes": "1048588"
+        }
+        assert (small["retention.ms"].value, of_broker["message.max.bytes"].value) == ("3600000", "2000")
+        outcomes: dict[str, str | None] = {}
+        producer = Producer(address)
+        for topic in ("small", "large"):
+            producer.produce(
+                topic,
+                bytes(3000),
+                on_delivery=lambda error, message: outcomes.update({message.topic(): error and error.name()}),
+            )
+        assert producer.flush(10) == 0
+        assert outcomes == {"small": "MSG_SIZE_TOO_LARGE", "large": None}
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

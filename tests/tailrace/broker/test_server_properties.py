@@ -51,7 +51,7 @@ def test_a_value_may_contain_an_equals_sign() -> None:
     assert read_config(None, ["data=/srv/a=b"]).data == Path("/srv/a=b")
 
 
-@pytest.mark.parametrize("field", [field.name for field in fields(BrokerConfig)])
+@pytest.mark.parametrize("field", sorted({field.name for field in fields(BrokerConfig)} - {"topic_defaults"}))
 def test_every_setting_has_its_name_with_dots(field: str) -> None:
     name = field.replace("_", ".")
     with pytest.raises(InvalidSetting, match=f"did you mean {name}"):
@@ -67,6 +67,10 @@ def test_every_setting_has_its_name_with_dots(field: str) -> None:
         ("port=many", "port=many is not valid: Expected `int`"),
         ("flush=never", "flush=never is not valid: Invalid enum value 'never'"),
         ("auto.create.topics.enable=maybe", "auto.create.topics.enable=maybe is not valid"),
+        ("log.cleanup.policy=keep", "--override: log.cleanup.policy=keep is not valid for cleanup.policy of topics"),
+        ("log.retention.hours=long", "--override: log.retention.hours=long is not valid: Expected `int`"),
+        ("log.retention.hour=1", "there is no setting log.retention.hour; did you mean log.retention.hours?"),
+        ("topic.defaults=x", "there is no setting topic.defaults"),
         ("port", "--override port: expected name=value"),
     ],
 )
@@ -74,6 +78,29 @@ def test_what_cannot_be_is_refused_with_a_hint(setting: str, said: str) -> None:
     with pytest.raises(InvalidSetting) as refusal:
         read_config(None, [setting])
     assert said in str(refusal.value)
+
+
+def test_defaults_of_topics_are_set_by_kafkas_names(tmp_path: Path) -> None:
+    text = "message.max.bytes=2000\nlog.cleanup.policy=compact\nlog.retention.ms=5\nlog.segment.bytes=1048576\n"
+    assert read_config(written(tmp_path, text)).topic_defaults == {
+        "max.message.bytes": "2000",
+        "cleanup.policy": "compact",
+        "retention.ms": "5",
+        "segment.bytes": "1048576",
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "retention_ms"),
+    [
+        (["log.retention.hours=2"], 7_200_000),
+        (["log.retention.hours=-1"], -1),
+        (["log.retention.minutes=3", "log.retention.hours=2"], 180_000),
+        (["log.retention.ms=4", "log.retention.minutes=3", "log.retention.hours=2"], 4),
+    ],
+)
+def test_the_smaller_unit_of_a_time_wins(settings: list[str], retention_ms: int) -> None:
+    assert read_config(None, settings).topic_defaults == {"retention.ms": str(retention_ms)}
 
 
 def test_all_unknown_names_of_a_file_are_said_at_once(tmp_path: Path) -> None:

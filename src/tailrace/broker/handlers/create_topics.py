@@ -59,7 +59,10 @@ def _create(wanted: Any, call: Call, *, validate_only: bool) -> Response:
     if not call.allows(Operation.DESCRIBE_CONFIGS, ResourceType.TOPIC, wanted.name):
         unknown = {"num_partitions": -1, "replication_factor": -1, "configs": None}
         return answer | unknown | {"topic_config_error_code": ErrorCode.topic_authorization_failed}
-    return answer | {"topic_id": topic_id, "configs": describe_topic_configs(configs)}
+    return answer | {
+        "topic_id": topic_id,
+        "configs": describe_topic_configs(configs, call.broker.state.topics.defaults),
+    }
 
 
 def _refused(name: str, error: ErrorCode, message: str) -> Response:
@@ -97,7 +100,7 @@ def _problem(wanted: Any, broker: Broker, count: int, configs: dict[str, str | N
     if wanted.replication_factor not in (-1, 1):
         message = f"replication factor {wanted.replication_factor}, expected 1: there is one broker"
         return ErrorCode.invalid_replication_factor, message
-    wrong = problem(configs)
+    wrong = problem(configs, broker.state.topics.defaults)
     return (ErrorCode.invalid_config, wrong) if wrong else (ErrorCode.none, "")
 
 

@@ -51,7 +51,7 @@ def _describe(resource: Any, call: Call) -> dict[str, Any]:
             is_legal = is_legal_name(resource.resource_name)
             missing = ErrorCode.unknown_topic_or_partition if is_legal else ErrorCode.invalid_topic_exception
             return named | {"error_code": missing}
-        configs = describe_topic_configs(topic.configs)
+        configs = describe_topic_configs(topic.configs, call.broker.state.topics.defaults)
     elif resource.resource_type == BROKER:
         if resource.resource_name not in ("", str(call.broker.config.node_id)):
             message = f"broker {resource.resource_name!r}, expected {call.broker.config.node_id}"
@@ -85,26 +85,34 @@ def authorization_problem(resource: Any, operation: Operation, call: Call) -> Er
     return ErrorCode.none if may else ErrorCode.cluster_authorization_failed
 
 
-def describe_topic_configs(topic_configs: Mapping[str, str]) -> list[Response]:
+def describe_topic_configs(topic_configs: Mapping[str, str], defaults: Mapping[str, str]) -> list[Response]:
     """All configurations of a topic that has these, as DescribeConfigs and CreateTopics tell them."""
-    configs: list[Response] = []
-    for name, definition in DEFINITIONS.items():
-        broker_name = DESCRIPTIONS[name].broker_name
-        default = [{"name": broker_name, "value": definition.default, "source": DEFAULT}] if broker_name else []
-        is_set = name in topic_configs
-        value = topic_configs.get(name, definition.default)
-        present = [{"name": name, "value": value, "source": SET_ON_TOPIC}] if is_set else []
-        configs.append(
-            {
-                "name": name,
-                "value": value,
-                "config_source": SET_ON_TOPIC if is_set else DEFAULT,
-                "is_default": not is_set,
-                "config_type": definition.config_type,
-                "synonyms": present + default,
-            }
-        )
-    return configs
+    return [_describe_topic_config(name, topic_configs.get(name), defaults[name]) for name in DEFINITIONS]
+
+
+def _describe_topic_config(name: str, value: str | None, broker_value: str) -> Response:
+    synonyms: list[Response] = [] if value is None else [{"name": name, "value": value, "source": SET_ON_TOPIC}]
+    synonyms += _broker_synonyms(name, broker_value)
+    source = synonyms[0]["source"] if synonyms else DEFAULT
+    return {
+        "name": name,
+        "value": broker_value if value is None else value,
+        "config_source": source,
+        "is_default": value is None,
+        "config_type": DEFINITIONS[name].config_type,
+        "synonyms": synonyms,
+    }
+
+
+def _broker_synonyms(topic_config: str, broker_value: str) -> list[Response]:
+    """What the broker's settings say of a topic configuration."""
+    description, default = DESCRIPTIONS[topic_config], DEFINITIONS[topic_config].default
+    values = []
+    if broker_value != default:
+        values.append((broker_value, SET_AT_START))
+    if description.broker_name is not None and not description.is_null_by_default:
+        values.append((default, DEFAULT))
+    return [{"name": description.broker_name, "value": value, "source": source} for value, source in values]
 
 
 def _describe_broker(config: BrokerConfig) -> list[Response]:
@@ -138,10 +146,17 @@ def _broker_values(config: BrokerConfig) -> dict[str, tuple[str, int]]:
         "group.max.session.timeout.ms": (str(config.group_max_session_timeout_ms), ConfigType.INT),
         "group.min.session.timeout.ms": (str(config.group_min_session_timeout_ms), ConfigType.INT),
         "log.dirs": (str(config.data), ConfigType.LIST),
-        "message.max.bytes": (str(config.message_max_bytes), ConfigType.INT),
-        "min.insync.replicas": ("1", ConfigType.INT),
         "node.id": (str(config.node_id), ConfigType.INT),
         "num.partitions": (str(config.num_partitions), ConfigType.INT),
         "socket.request.max.bytes": (str(config.socket_request_max_bytes), ConfigType.INT),
         "transaction.max.timeout.ms": (str(config.transaction_max_timeout_ms), ConfigType.INT),
+        **_topic_defaults(config.topic_defaults),
+    }
+
+
+def _topic_defaults(changed: Mapping[str, str]) -> dict[str, tuple[str, int]]:
+    return {
+        description.broker_name: (changed.get(name, DEFINITIONS[name].default), DEFINITIONS[name].config_type)
+        for name, description in DESCRIPTIONS.items()
+        if description.broker_name is not None
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from kio.schema.errors import ErrorCode
@@ -25,8 +25,11 @@ Change = Callable[[dict[str, str], Any], dict[str, str | None]]
 def handle(request: IncrementalAlterConfigsRequest, call: Call) -> Response:
     """Set, delete, append to and subtract from single configurations."""
 
+    def edit(present: dict[str, str], resource: Any) -> dict[str, str | None]:
+        return _changed(present, resource, call.broker.state.topics.defaults)
+
     def change(resource: Any) -> Response:
-        return alter(resource, call, _changed, validate_only=request.validate_only)
+        return alter(resource, call, edit, validate_only=request.validate_only)
 
     return {"responses": answer_each(request.resources, change)}
 
@@ -48,7 +51,7 @@ def alter(resource: Any, call: Call, change: Change, *, validate_only: bool) -> 
     if topic is None:
         return named | {"error_code": _missing(resource.resource_name)}
     configs = change(topic.configs, resource)
-    wrong = problem(configs)
+    wrong = problem(configs, call.broker.state.topics.defaults)
     if wrong is not None:
         return named | {"error_code": ErrorCode.invalid_config, "error_message": wrong}
     if not validate_only:
@@ -83,7 +86,7 @@ def _alter_group(resource: Any, call: Call, change: Change, *, validate_only: bo
     return {}
 
 
-def _changed(present: dict[str, str], resource: Any) -> dict[str, str | None]:
+def _changed(present: dict[str, str], resource: Any, defaults: Mapping[str, str]) -> dict[str, str | None]:
     configs: dict[str, str | None] = dict(present)
     for config in resource.configs:
         name, operation = config.name, config.config_operation
@@ -92,15 +95,15 @@ def _changed(present: dict[str, str], resource: Any) -> dict[str, str | None]:
         elif operation == SET:
             configs[name] = config.value
         else:
-            configs[name] = _changed_list(name, configs, config.value or "", operation)
+            configs[name] = _changed_list(name, {**defaults, **configs}, config.value or "", operation)
     return configs
 
 
-def _changed_list(name: str, configs: dict[str, str | None], value: str, operation: int) -> str | None:
+def _changed_list(name: str, configs: Mapping[str, str | None], value: str, operation: int) -> str | None:
     definition = DEFINITIONS.get(name)
     if definition is None or definition.config_type != ConfigType.LIST or operation not in (APPEND, SUBTRACT):
         return None
-    items = [item for item in (configs.get(name) or definition.default).split(",") if item]
+    items = [item for item in (configs[name] or "").split(",") if item]
     given = [item for item in value.split(",") if item]
     if operation == APPEND:
         items += (item for item in given if item not in items)

@@ -36,6 +36,7 @@ class Producer(msgspec.Struct, array_like=True):
     first_offset: int | None = None
     last_timestamp: int = -1
     coordinator_epoch: int = -1
+    last_offset: int = -1
 
 
 class AbortedTransaction(msgspec.Struct, array_like=True, frozen=True):
@@ -52,11 +53,19 @@ class Duplicate(msgspec.Struct, frozen=True):
     base_offset: int
 
 
+class IdleMark(msgspec.Struct, array_like=True, frozen=True):
+    """The end of the log at a time: a producer with nothing behind it has been idle since then."""
+
+    time_ms: int
+    offset: int
+
+
 class ProducersSnapshot(msgspec.Struct, array_like=True):
     """All of `Producers` that a checkpoint stores."""
 
     producers: list[Producer] = []
     aborted: list[AbortedTransaction] = []
+    idle_mark: IdleMark | None = None
 
 
 class Producers:
@@ -66,6 +75,7 @@ class Producers:
         snapshot = snapshot or ProducersSnapshot()
         self.by_id = {producer.producer_id: producer for producer in snapshot.producers}
         self.aborted = snapshot.aborted
+        self._idle_mark = snapshot.idle_mark
         # First offsets of open transactions by producer id, in the order in which they began.
         begun = ((p.first_offset, p.producer_id) for p in snapshot.producers if p.first_offset is not None)
         self._open = {producer_id: first_offset for first_offset, producer_id in sorted(begun)}
@@ -74,7 +84,7 @@ class Producers:
 
     def snapshot(self) -> ProducersSnapshot:
         """Everything, as a checkpoint stores it."""
-        return ProducersSnapshot(list(self.by_id.values()), self.aborted)
+        return ProducersSnapshot(list(self.by_id.values()), self.aborted, self._idle_mark)
 
     def decide(self, header: BatchHeader) -> ErrorCode | Duplicate | None:
         """Whether a batch may be appended: None, why not, or that it was before."""
@@ -104,6 +114,7 @@ class Producers:
             producer.epoch = header.producer_epoch
             producer.recent = []
         producer.last_timestamp = header.max_timestamp
+        producer.last_offset = base_offset
         if marker is not None:
             self._end_transaction(producer, base_offset, marker)
             return
@@ -148,3 +159,22 @@ class Producers:
         """Drop aborted transactions of which nothing is left in the log, not even the marker."""
         gone = set(transactions)
         self.aborted = [transaction for transaction in self.aborted if transaction not in gone]
+
+    def forget_idle(self, now_ms: int, idle_ms: int, end: int) -> int:
+        """Forget producers that have appended nothing for `idle_ms`, and for twice that at most; gives how many.
+
+        By the broker's time, since that in the records is the producers' own. `end` is the present end of the log.
+        Nothing of this needs to be in the journal: a producer that a restart brings back is forgotten again.
+        """
+        mark = self._idle_mark
+        if mark is not None and now_ms - mark.time_ms < idle_ms:
+            return 0
+        self._idle_mark = IdleMark(now_ms, end)
+        idle = [] if mark is None else [each for each in self.by_id.values() if _is_idle(each, mark)]
+        for producer in idle:
+            del self.by_id[producer.producer_id]
+        return len(idle)
+
+
+def _is_idle(producer: Producer, mark: IdleMark) -> bool:
+    return producer.last_offset < mark.offset and producer.first_offset is None

@@ -108,7 +108,7 @@ class TransactionCoordinator:
     def _record_initialized(
         self, transactional_id: str, timeout_ms: int, identity: ProducerIdentity, previous: ProducerIdentity
     ) -> None:
-        event = ProducerInitialized(transactional_id, *identity, timeout_ms, *previous)
+        event = ProducerInitialized(transactional_id, *identity, timeout_ms, *previous, self._broker.now_ms())
         self._broker.record(events=[event])
 
     def add_partitions(

@@ -14,6 +14,7 @@ from tailrace.broker.events import (
     GroupAddedToTransaction,
     PartitionsAddedToTransaction,
     ProducerInitialized,
+    TransactionalIdForgotten,
     TransactionEnded,
 )
 
@@ -48,6 +49,7 @@ class Transaction:
         self.started_ms = snapshot.started_ms
         self.partitions = set(snapshot.partitions)
         self.groups = set(snapshot.groups)
+        self.initialized_ms = snapshot.initialized_ms
         # Whether a crash may have undone additions to the present transaction; see the coordinator.
         self.may_lack_additions = False
         # The newest connection that spoke for this id, by kind of request; known only while the broker runs.
@@ -66,6 +68,7 @@ class Transaction:
             self.started_ms,
             sorted(self.partitions),
             sorted(self.groups),
+            self.initialized_ms,
         )
 
     def is_outdated(self, kind: RequestKind, connection: int) -> bool:
@@ -130,6 +133,7 @@ class Transactions:
         transaction.previous_producer_id = event.previous_producer_id
         transaction.previous_producer_epoch = event.previous_producer_epoch
         transaction.state = TransactionState.EMPTY
+        transaction.initialized_ms = event.initialized_ms
         transaction.may_lack_additions = False
         transaction.forget_connections()
         transaction.partitions.clear()
@@ -159,6 +163,15 @@ class Transactions:
             transaction.previous_producer_id = transaction.previous_producer_epoch = -1
         transaction.partitions.clear()
         transaction.groups.clear()
+
+    def forget(self, event: TransactionalIdForgotten) -> None:
+        """Nothing is known of a transactional id any more."""
+        transaction = self._by_id.pop(event.transactional_id)
+        del self._by_producer_id[transaction.producer_id]
+
+    def unused(self, since_ms: int) -> list[Transaction]:
+        """Those without an open transaction that neither began one nor were initialized since then."""
+        return [t for t in self if not t.is_ongoing and max(t.started_ms, t.initialized_ms) < since_ms]
 
     def overdue(self, now_ms: int) -> list[Transaction]:
         """Open transactions whose timeout has passed."""
