@@ -2,7 +2,7 @@
 
 A handler decides; what it decided is recorded as one frame: encoded for the journal and applied to the state at once,
 without an `await` in between. So the order of the journal is the order in which things happened, and what depends on a
-frame can become durable only together with it. Replies wait until the frames before them are durable (see `server`).
+frame can become durable only together with it. Replies wait until the frames before them are durable.
 """
 
 from __future__ import annotations

@@ -11,9 +11,9 @@ from typing import Any
 import structlog
 
 from tailrace.broker.broker import Broker
+from tailrace.broker.connection import Connection
 from tailrace.broker.limits.connection_quota import ConnectionQuota
 from tailrace.broker.limits.in_flight import InFlight
-from tailrace.broker.server import Connection
 
 log = structlog.get_logger()
 

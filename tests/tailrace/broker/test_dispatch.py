@@ -85,7 +85,7 @@ def test_the_handler_says_its_key_and_versions(api: Api) -> None:
 
 
 def versions_of(engine: Any) -> dict[int, tuple[int, int]]:
-    from tests.tailrace.broker.test_server import API_VERSIONS, connected, receive, request
+    from tests.tailrace.broker.test_connection import API_VERSIONS, connected, receive, request
 
     with connected(engine) as connection:
         connection.sendall(request(API_VERSIONS, 0, 1))

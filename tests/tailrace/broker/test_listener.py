@@ -369,7 +369,9 @@ def test_who_does_not_read_is_given_up(tmp_path: Path, run: Run) -> None:
             [connection] = await connections(door)
             peak_bytes = 0
             while connection._transport is not None:
-                peak_bytes = max(peak_bytes, connection._unsent_bytes + connection._transport.get_write_buffer_size())
+                peak_bytes = max(
+                    peak_bytes, connection._replies.unsent_bytes + connection._transport.get_write_buffer_size()
+                )
                 await asyncio.sleep(0.01)
             assert 0 < peak_bytes < 64 << 20, "500 replies of 4 MiB were asked for"
 

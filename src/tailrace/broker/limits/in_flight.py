@@ -37,3 +37,44 @@ class InFlight:
 
     def _fits(self, size: int) -> bool:
         return self.bytes == 0 or self.bytes + size <= self._max_bytes
+
+
+class Claim:
+    """What one connection holds for its next request, which may still be arriving; `on_let_in` ends waiting for it."""
+
+    def __init__(self, in_flight: InFlight, on_let_in: Callable[[], None]) -> None:
+        self.is_waiting = False
+        self._in_flight = in_flight
+        self._on_let_in = on_let_in
+        self._bytes = 0
+        self._is_over = False
+
+    def take(self, size: int) -> bool:
+        """Whether there is memory for the next request, of `size` bytes; if not, it is waited for."""
+        if not self._bytes and not self.is_waiting:
+            self.is_waiting = not self._in_flight.take(size, lambda: self._let_in(size))
+            self._bytes = 0 if self.is_waiting else size
+        return not self.is_waiting
+
+    def hand_over(self) -> int:
+        """The request is handled now: whoever does so gives back what it holds."""
+        size, self._bytes = self._bytes, 0
+        return size
+
+    def give_back(self, size: int) -> None:
+        """A request is done."""
+        if size:
+            self._in_flight.give_back(size)
+
+    def end(self) -> None:
+        """The connection is gone."""
+        self._is_over = True
+        self.give_back(self.hand_over())
+
+    def _let_in(self, size: int) -> None:
+        self.is_waiting = False
+        if self._is_over:
+            self.give_back(size)
+        else:
+            self._bytes = size
+            self._on_let_in()

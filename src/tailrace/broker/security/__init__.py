@@ -2,5 +2,5 @@
 
 `tls` says who a certificate names. `authentication` is the SASL exchange of one connection, `plain` and `scram` its
 mechanisms, on the credentials in `users`. `acls` decides who may do what. All of them are plain functions and state
-machines; `tailrace.broker.listener` and `tailrace.broker.server` bring them to the sockets.
+machines; `tailrace.broker.listener` and `tailrace.broker.connection` bring them to the sockets.
 """

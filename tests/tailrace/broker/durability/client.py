@@ -13,9 +13,9 @@ from typing import Any, cast
 from kio.serial import entity_reader
 
 from tailrace.broker.broker import Broker
+from tailrace.broker.connection import Connection
 from tailrace.broker.dispatch import APIS
 from tailrace.broker.limits.in_flight import InFlight
-from tailrace.broker.server import Connection
 from tailrace.wire.encoding import Parts, struct_encoder
 from tailrace.wire.framing import FrameBuffer
 from tailrace.wire.messages import message_class

@@ -23,6 +23,7 @@ from structlog.testing import capture_logs
 from tailrace.broker.append import Append
 from tailrace.broker.broker import Broker
 from tailrace.broker.config import BrokerConfig, Flush
+from tailrace.broker.connection import Connection
 from tailrace.broker.disk import Disk
 from tailrace.broker.dispatch import APIS
 from tailrace.broker.events import CredentialSet, OffsetsCommitted, ProducerInitialized, TopicCreated
@@ -30,7 +31,6 @@ from tailrace.broker.limits.in_flight import InFlight
 from tailrace.broker.recovery import recover
 from tailrace.broker.security.config import Mechanism
 from tailrace.broker.security.credentials import credential
-from tailrace.broker.server import Connection
 from tailrace.wire.framing import FrameBuffer
 from tailrace.wire.header import parse_request_header
 from tailrace.wire.record_batch import Record, encode_batch

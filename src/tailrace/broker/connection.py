@@ -18,7 +18,6 @@ import struct
 from collections import deque
 from collections.abc import Awaitable, Callable
 from itertools import count
-from time import perf_counter
 from typing import cast
 
 import structlog
@@ -27,8 +26,9 @@ from tailrace.broker.broker import Broker
 from tailrace.broker.call import Call, CloseConnection, Reply
 from tailrace.broker.dispatch import APIS, Api, unsupported_version_response
 from tailrace.broker.handlers.sasl_authenticate import take_token
-from tailrace.broker.limits.in_flight import InFlight
+from tailrace.broker.limits.in_flight import Claim, InFlight
 from tailrace.broker.limits.patience import Patience
+from tailrace.broker.reply_queue import ReplyQueue, Slot
 from tailrace.broker.security.authentication import Authentication, Stage
 from tailrace.broker.security.tls import certificate_principal
 from tailrace.wire.encoding import Parts
@@ -41,24 +41,8 @@ log = structlog.get_logger()
 OPEN_REQUESTS_MAX = 200
 UNSENT_BYTES_MAX = 16 << 20
 JOINED_BYTES_MAX = 1 << 16  # from where on it costs less to write parts than to copy them into one
-SASL_AUTHENTICATE = 36
 _connection_numbers = count(1)
 _tasks: set[asyncio.Task[None]] = set()
-
-
-class Slot:
-    """The place of one reply in the order of a connection; `parts` is None until it can be sent.
-
-    `taken_bytes` is what the request takes of the memory for requests.
-    """
-
-    __slots__ = ("api_key", "parts", "started_s", "taken_bytes")
-
-    def __init__(self, taken_bytes: int) -> None:
-        self.api_key = SASL_AUTHENTICATE  # for tokens without a request around them
-        self.started_s = perf_counter()
-        self.parts: Parts | None = None
-        self.taken_bytes = taken_bytes
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -66,18 +50,14 @@ class Connection(asyncio.BufferedProtocol):
 
     def __init__(self, broker: Broker, in_flight: InFlight, on_end: Callable[[Connection], None]) -> None:
         self._broker = broker
-        self._in_flight = in_flight
+        self._memory = Claim(in_flight, self._handle_held)
         self._on_end = on_end
         self._counters = broker.connection_counters
         self._number = next(_connection_numbers)
         self._patience = Patience(broker.config, asyncio.get_running_loop().time())
         self._frames = FrameBuffer(broker.config.socket_request_max_bytes)
         self._held: deque[memoryview] = deque()
-        self._slots: deque[Slot] = deque()
-        self._unsent_bytes = 0
-        # What is taken for the next request to be handled, which may still be arriving.
-        self._taken_bytes = 0
-        self._waits_for_memory = False
+        self._replies = ReplyQueue(self._counters)
         self._transport: asyncio.Transport | None = None
         self._authentication = Authentication()
         self._host = ""
@@ -105,8 +85,7 @@ class Connection(asyncio.BufferedProtocol):
         """Forget the connection; what its requests do goes on."""
         self._transport = None
         self._held.clear()
-        self._give_back(self._taken_bytes)
-        self._taken_bytes = 0
+        self._memory.end()
         self._on_end(self)
         self._counters.closed += 1
 
@@ -123,7 +102,7 @@ class Connection(asyncio.BufferedProtocol):
             now,
             is_known=self._authentication.is_open,
             is_receiving=self._is_reading and not self._frames.is_empty,
-            is_idle=not self._slots and not self._held,
+            is_idle=not self._replies and not self._held,
             unread_bytes=0 if self._can_write else self._transport.get_write_buffer_size(),
         )
         if overdue is not None:
@@ -161,7 +140,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def _balance(self) -> None:
         """Read when the next request can be handled as soon as it is complete."""
-        may_read = not self._held and not self._waits_for_memory and self._may_handle()
+        may_read = not self._held and not self._memory.is_waiting and self._may_handle()
         if self._transport is None or may_read == self._is_reading or self._transport.is_closing():
             return
         self._is_reading = may_read
@@ -173,8 +152,9 @@ class Connection(asyncio.BufferedProtocol):
 
     def _may_handle(self) -> bool:
         if not self._authentication.is_open:
-            return not self._slots and self._authentication.stage is not Stage.FAILED
-        return self._can_write and len(self._slots) < OPEN_REQUESTS_MAX and self._unsent_bytes < UNSENT_BYTES_MAX
+            return not self._replies and self._authentication.stage is not Stage.FAILED
+        replies = self._replies
+        return self._can_write and len(replies) < OPEN_REQUESTS_MAX and replies.unsent_bytes < UNSENT_BYTES_MAX
 
     def _handle_held(self) -> None:
         """Handle requests in their order as far as possible now, and make room for the next."""
@@ -183,42 +163,20 @@ class Connection(asyncio.BufferedProtocol):
         self._is_handling = True
         try:
             while self._held and self._transport is not None and not self._transport.is_closing():
-                if not self._may_handle() or not self._take(len(self._held[0])):
+                if not self._may_handle() or not self._memory.take(len(self._held[0])):
                     break
-                slot, self._taken_bytes = Slot(self._taken_bytes), 0
-                self._receive(self._held.popleft(), slot)
+                self._receive(self._held.popleft(), Slot(self._memory.hand_over()))
         finally:
             self._is_handling = False
-        if not self._held and self._frames.expected_bytes:
-            self._take(self._frames.expected_bytes)
+        if not self._held and self._frames.expected_bytes and self._transport is not None:
+            self._memory.take(self._frames.expected_bytes)
         self._balance()
-
-    def _take(self, size: int) -> bool:
-        """Take memory for the next request; if there is none, wait for it."""
-        if self._taken_bytes == 0 and not self._waits_for_memory and self._transport is not None:
-            if self._in_flight.take(size, lambda: self._let_in(size)):
-                self._taken_bytes = size
-            else:
-                self._waits_for_memory = True
-        return not self._waits_for_memory
-
-    def _let_in(self, size: int) -> None:
-        self._waits_for_memory = False
-        if self._transport is None:
-            self._give_back(size)
-        else:
-            self._taken_bytes = size
-            self._handle_held()
-
-    def _give_back(self, size: int) -> None:
-        if size:
-            self._in_flight.give_back(size)
 
     # -- requests ------------------------------------------------------------------------------------------------
 
     def _receive(self, frame: memoryview, slot: Slot) -> None:
         if self._authentication.stage is Stage.BARE_TOKENS:
-            self._slots.append(slot)
+            self._replies.add(slot)
             self._start(self._answer_token(bytes(frame), slot))
             return
         try:
@@ -239,7 +197,7 @@ class Connection(asyncio.BufferedProtocol):
         except Exception as error:
             self._refuse(f"a {api.name} request, version {header.api_version}, cannot be read: {error!r}", slot)
             return
-        self._slots.append(slot)
+        self._replies.add(slot)
         call = Call(
             self._broker,
             header.api_version,
@@ -273,7 +231,7 @@ class Connection(asyncio.BufferedProtocol):
             name = api.name if api else f"API {header.api_key}"
             self._refuse(f"{name}, version {header.api_version}, is not supported", slot)
             return
-        self._slots.append(slot)
+        self._replies.add(slot)
         parts = encode_response("api_versions", 0, header.correlation_id, unsupported_version_response())
         self._release(slot, parts)
 
@@ -314,40 +272,32 @@ class Connection(asyncio.BufferedProtocol):
 
     def _release(self, slot: Slot, parts: Parts) -> None:
         self._free(slot)
-        slot.parts = parts
-        self._unsent_bytes += sum(map(len, parts))
+        self._replies.fill(slot, parts)
         self._send()
 
     def _free(self, slot: Slot) -> None:
         size, slot.taken_bytes = slot.taken_bytes, 0
-        self._give_back(size)
+        self._memory.give_back(size)
 
     def _send(self) -> None:
-        """Send the replies at the head of the queue that are ready, if the client reads."""
-        out: Parts = []
-        while self._can_write and self._slots and self._slots[0].parts is not None:
-            slot = self._slots.popleft()
-            out += slot.parts or ()
-            self._counters.request_seconds[slot.api_key].observe(perf_counter() - slot.started_s)
+        """Send what is ready, if the client reads."""
+        out = self._replies.take_ready() if self._can_write else []
         if out and self._transport is not None:
-            size = sum(map(len, out))
-            self._unsent_bytes -= size
-            self._counters.sent_bytes += size
-            if size < JOINED_BYTES_MAX:
+            if sum(map(len, out)) < JOINED_BYTES_MAX:
                 self._transport.write(b"".join(out))
             else:
                 self._transport.writelines(out)
         if self._authentication.mechanisms:
             self._after_login_step()
-        if self._unsent_bytes > self._broker.config.socket_send_max_bytes:
-            self._refuse(f"{self._unsent_bytes:,} bytes wait to be read")
+        if self._replies.unsent_bytes > self._broker.config.socket_send_max_bytes:
+            self._refuse(f"{self._replies.unsent_bytes:,} bytes wait to be read")
         if self._held or not self._is_reading:
             self._handle_held()
 
     def _after_login_step(self) -> None:
         if self._authentication.is_open:
             self._frames.max_frame_bytes = self._broker.config.socket_request_max_bytes
-        elif self._authentication.stage is Stage.FAILED and not self._slots:
+        elif self._authentication.stage is Stage.FAILED and not self._replies:
             self.close()
 
     def _refuse(self, reason: str, slot: Slot | None = None) -> None:
