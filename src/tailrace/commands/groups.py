@@ -219,8 +219,8 @@ def _chosen(cluster: Cluster, admin: Any, topics: Iterable[str], committed: Iter
     for wanted in topics:
         topic, colon, listed = wanted.partition(":")
         there = cluster.partitions(admin, topic)
-        chosen = [int(number) for number in listed.split(",") if number.strip().isdigit()] if colon else there
-        if not chosen or not set(chosen) <= set(there):
+        chosen = [int(number) if number.strip().isdecimal() else -1 for number in listed.split(",")] if colon else there
+        if not set(chosen) <= set(there):
             raise CommandFailed(f"--topic {wanted}: {topic} has the partitions {there[0]} to {there[-1]}")
         positions |= {(topic, partition) for partition in chosen}
     if not positions:

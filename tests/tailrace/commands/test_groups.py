@@ -88,6 +88,7 @@ def test_a_moment_is_a_target(tailrace: Tailrace, topic: str, group: str) -> Non
 
 def test_what_cannot_be_chosen_is_said(tailrace: Tailrace, topic: str, group: str) -> None:
     assert "no partition is chosen" in tailrace.fails("groups", "reset-offsets", group, "--to-latest")
-    said = tailrace.fails("groups", "reset-offsets", group, "--topic", f"{topic}:0,7", "--to-latest")
-    assert "has the partitions 0 to 1" in said
+    for partitions in ("0,7", "0,x", "0,", "-1"):
+        said = tailrace.fails("groups", "reset-offsets", group, "--topic", f"{topic}:{partitions}", "--to-latest")
+        assert "has the partitions 0 to 1" in said
     assert "0 targets are given" in tailrace.fails("groups", "reset-offsets", group, "--topic", topic)
