@@ -12,6 +12,8 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from tailrace.testing.broker import BrokerProcess
+
 from .java_tools import JavaTools
 
 GIVE_UP_S = 20.0
@@ -98,6 +100,19 @@ def wait_until(is_so: Callable[[], bool], what: str) -> None:
 def clients(engine: Engine, unique: Callable[[str], str]) -> Iterator[Clients]:
     with ExitStack() as stack:
         yield Clients(engine, unique, stack)
+
+
+@pytest.fixture
+def own_broker() -> Iterator[BrokerProcess]:
+    """An embedded broker that the test may kill."""
+    with BrokerProcess() as process:
+        yield process
+
+
+@pytest.fixture
+def own_clients(own_broker: BrokerProcess, unique: Callable[[str], str]) -> Iterator[Clients]:
+    with ExitStack() as stack:
+        yield Clients(own_broker, unique, stack)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -258,18 +256,6 @@ def test_an_empty_group_changes_its_protocol_and_keeps_its_offsets(clients: Clie
     assert described(clients, group).type == ConsumerGroupType.CONSUMER
     assert use(7, group_protocol="classic") == 5
     assert described(clients, group).type == ConsumerGroupType.CLASSIC
-
-
-@pytest.fixture
-def own_broker() -> Iterator[BrokerProcess]:
-    with BrokerProcess() as process:
-        yield process
-
-
-@pytest.fixture
-def own_clients(own_broker: BrokerProcess, unique: Callable[[str], str]) -> Iterator[Clients]:
-    with ExitStack() as stack:
-        yield Clients(own_broker, unique, stack)
 
 
 def test_members_survive_a_kill_of_the_broker(own_broker: BrokerProcess, own_clients: Clients) -> None:

@@ -3,13 +3,10 @@
 import resource
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from random import Random
 from typing import Any
 
 import psutil
-import pytest
 from confluent_kafka import KafkaException
 
 from tailrace.testing.broker import BrokerProcess
@@ -19,18 +16,6 @@ from .conftest import GIVE_UP_S, Clients
 
 KILLS = 500 if SOAK else 3
 QUICK = {"retry_backoff_ms": 20, "retry_backoff_max_ms": 50, "reconnect_backoff_ms": 10, "reconnect_backoff_max_ms": 50}
-
-
-@pytest.fixture
-def own_broker() -> Iterator[BrokerProcess]:
-    with BrokerProcess() as process:
-        yield process
-
-
-@pytest.fixture
-def own_clients(own_broker: BrokerProcess, unique: Callable[[str], str]) -> Iterator[Clients]:
-    with ExitStack() as stack:
-        yield Clients(own_broker, unique, stack)
 
 
 def test_everything_acknowledged_is_served_after_kills(own_broker: BrokerProcess, own_clients: Clients) -> None:

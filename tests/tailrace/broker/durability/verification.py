@@ -11,12 +11,11 @@ from tailrace.wire.record_batch import (
     ControlType,
     Record,
     control_type,
-    is_intact,
-    iter_headers,
     iter_records,
     parse_header,
 )
 from tests.tailrace.broker.durability.ledger import Ending, Ledger, SentBatch, SentTransaction
+from tests.tailrace.broker.reading import batches_of, committed_records
 
 Visible = dict[tuple[str, int], dict[bytes, Record]]
 """Committed records of each partition by their values."""
@@ -31,28 +30,15 @@ def verify(state: State, ledger: Ledger) -> None:
         assert topic is not None, f"topic {name} was created, and is not there"
         assert len(topic.partitions) == partition_count
         for index, log in enumerate(topic.partitions):
-            batches = batches_of(log)
+            batches = batches_of(log, log.high_watermark)
             verify_layout(batches, log, f"{name}-{index}", is_compacted=topic.is_compacted)
             stored[name, index] = by_value(records_of(batches))
             committed = records_committed_by_markers(batches)
             visible[name, index] = by_value(committed)
             served = [record for record in committed if record.offset < log.last_stable_offset]
-            assert sorted(served) == sorted(records_served(batches, log)), f"{name}-{index}: readers see something else"
+            assert sorted(served) == sorted(committed_records(log)), f"{name}-{index}: readers see something else"
     verify_batches(state, ledger, stored, visible)
     verify_transactions(state, ledger, visible)
-
-
-def batches_of(log: PartitionLog) -> list[bytes]:
-    """All batches that can be read."""
-    found, offset = [], log.log_start_offset
-    while offset < log.high_watermark:
-        data = log.read(offset, log.high_watermark, 1000, at_least_one=True)
-        assert data, f"nothing at offset {offset:,} of {log.high_watermark:,}"
-        for position, header in iter_headers(data):
-            assert is_intact(data, position), f"a batch at offset {header.base_offset:,} is not intact"
-            found.append(data[position : position + header.size])
-            offset = header.last_offset + 1
-    return found
 
 
 def verify_layout(batches: list[bytes], log: PartitionLog, name: str, *, is_compacted: bool) -> None:
@@ -64,6 +50,7 @@ def verify_layout(batches: list[bytes], log: PartitionLog, name: str, *, is_comp
             assert header.base_offset <= expected, f"{name}: {header.base_offset:,} follows, expected {expected:,}"
         assert header.last_offset >= expected, f"{name}: offset {header.last_offset:,} comes twice"
         expected = header.last_offset + 1
+    assert is_compacted or expected == log.high_watermark, f"{name}: {expected:,} to {log.high_watermark:,} are missing"
 
 
 def records_of(batches: list[bytes]) -> list[Record]:
@@ -91,26 +78,6 @@ def records_committed_by_markers(batches: list[bytes]) -> list[Record]:
         else:
             records = undecided.pop(header.producer_id, [])
             found += records if control_type(batch) is ControlType.COMMIT else []
-    return found
-
-
-def records_served(batches: list[bytes], log: PartitionLog) -> list[Record]:
-    """What a client with `read_committed` makes of the batches and of the list of aborted transactions."""
-    limit = log.last_stable_offset
-    waiting = sorted(log.producers.aborted_between(log.log_start_offset, limit), key=lambda each: each.first_offset)
-    aborted: set[int] = set()
-    found: list[Record] = []
-    for batch in batches:
-        header = parse_header(batch)
-        if header.base_offset >= limit:
-            break
-        while waiting and waiting[0].first_offset <= header.last_offset:
-            aborted.add(waiting.pop(0).producer_id)
-        if header.is_control:
-            if control_type(batch) is ControlType.ABORT:
-                aborted.discard(header.producer_id)
-        elif not (header.is_transactional and header.producer_id in aborted):
-            found += iter_records(batch)
     return found
 
 

@@ -18,11 +18,11 @@ from tailrace.wire.record_batch import (
     control_batch,
     control_type,
     encode_batch,
-    iter_headers,
-    iter_records,
     parse_header,
     relocate,
 )
+
+from ..reading import batches_of, committed_records
 
 RETENTION_MS = 100
 PLAIN = -1
@@ -95,38 +95,6 @@ class History:
             if offset < limit and record.key is not None:
                 values[record.key] = record.value
         return values
-
-
-def batches_of(log: PartitionLog, limit: int) -> list[bytes]:
-    """All batches before `limit`, read bit by bit as a consumer does."""
-    found, offset = [], log.log_start_offset
-    while offset < limit:
-        data = log.read(offset, limit, 300, at_least_one=True)
-        if not data:
-            break
-        for position, header in iter_headers(data):
-            assert header.last_offset >= offset
-            offset = header.last_offset + 1
-            found.append(data[position : position + header.size])
-    return found
-
-
-def committed_records(log: PartitionLog) -> list[Record]:
-    """What a client with `read_committed` makes of the batches and of the list of aborted transactions."""
-    limit = log.last_stable_offset
-    waiting = sorted(log.producers.aborted_between(log.log_start_offset, limit), key=lambda each: each.first_offset)
-    aborted: set[int] = set()
-    found = []
-    for batch in batches_of(log, limit):
-        header = parse_header(batch)
-        while waiting and waiting[0].first_offset <= header.last_offset:
-            aborted.add(waiting.pop(0).producer_id)
-        if header.is_control:
-            if control_type(batch) is ControlType.ABORT:
-                aborted.discard(header.producer_id)
-        elif not (header.is_transactional and header.producer_id in aborted):
-            found += iter_records(batch)
-    return found
 
 
 def markers(log: PartitionLog) -> list[tuple[int, ControlType]]:
