@@ -20,12 +20,12 @@ from tests.tailrace.broker.durability.interleaving import InterleavingLoop, run_
 from tests.tailrace.broker.durability.ledger import Ending, Ledger
 from tests.tailrace.broker.durability.simulated_disk import SimulatedDisk
 from tests.tailrace.broker.durability.verification import (
-    batches_of,
     by_value,
     records_committed_by_markers,
     verify,
 )
 from tests.tailrace.broker.durability.workload import PRODUCERS, TOPICS, create_topics, initialize, work
+from tests.tailrace.broker.reading import batches_of
 
 TRANSACTIONS = 1000 if SOAK else 60
 
@@ -66,7 +66,7 @@ def settle(state: State, ledger: Ledger) -> None:
     visible: dict[bytes, object] = {}
     for topic in state.topics:
         for log in topic.partitions:
-            visible |= by_value(records_committed_by_markers(batches_of(log)))
+            visible |= by_value(records_committed_by_markers(batches_of(log, log.high_watermark)))
     for transaction in ledger.transactions:
         if transaction.ending is Ending.COMMITTING:
             values = [value for batch in ledger.batches if batch.transaction is transaction for value in batch.values]

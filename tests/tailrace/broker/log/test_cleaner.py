@@ -20,6 +20,7 @@ from tailrace.wire.record_batch import (
     encode_batch,
     parse_header,
     relocate,
+    seal,
 )
 
 from ..reading import batches_of, committed_records
@@ -237,7 +238,7 @@ def test_markers_go_when_their_records_have_gone_and_time_has_passed(history: Hi
 def test_a_batch_that_cannot_be_opened_stays(history: History) -> None:
     broken = bytearray(encode_batch([Record(0, 0, b"a", b"1")], attributes=4))
     broken[-5:] = b"\xff" * 5
-    history.append(bytes(broken))
+    history.append(seal(broken))
     history.write(PLAIN, [(b"a", b"2")])
     history.write(PLAIN, [(b"b", b"x" * 200)])
     history.clean()
