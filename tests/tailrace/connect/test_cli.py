@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +26,9 @@ def write_config(folder: Path, **changes: str) -> str:
 
 def refused(*arguments: str) -> str:
     """Run the command, which must refuse in one line, and give the line."""
-    with tempfile.TemporaryFile("w+") as said:
-        ended = subprocess.run([*COMMAND, *arguments], stdout=said, stderr=said, timeout=60, check=False)
-        said.seek(0)
-        lines = said.read().splitlines()
-    assert ended.returncode == 2, lines
-    (line,) = lines
+    ended = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2, ended.stderr
+    (line,) = ended.stderr.splitlines()
     return line
 
 

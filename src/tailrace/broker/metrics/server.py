@@ -44,6 +44,7 @@ class MetricsServer(ThreadingHTTPServer):
         self.state = "recovering"
         self._loop = loop
         self._broker: Broker | None = None
+        self._thread = Thread(target=self.serve_forever, name="metrics", daemon=True)
 
     @property
     def port(self) -> int:
@@ -53,7 +54,7 @@ class MetricsServer(ThreadingHTTPServer):
     def start(self) -> None:
         """Answer from now on; the broker is recovering."""
         self.server_activate()
-        Thread(target=self.serve_forever, kwargs={"poll_interval": 60}, name="metrics", daemon=True).start()
+        self._thread.start()
 
     def serve(self, broker: Broker) -> None:
         """The broker is ready."""
@@ -62,6 +63,12 @@ class MetricsServer(ThreadingHTTPServer):
     def stop_serving(self) -> None:
         """The broker is about to end."""
         self.state, self._broker = "stopping", None
+
+    def close(self) -> None:
+        """End the thread, then close the socket; a thread that went on would wait for whichever file has its number."""
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
 
     def readings(self) -> list[Reading]:
         """The broker's metrics; only whether it is ready when it is not. Raises NoAnswer when its loop is busy."""

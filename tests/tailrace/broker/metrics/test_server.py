@@ -108,7 +108,8 @@ def test_who_does_not_serve_yet_is_not_ready_but_tells_about_itself() -> None:
             server.stop_serving()
         assert Scrape(where).value("ready") == 0
     finally:
-        server.server_close()
+        server.close()
+    assert "metrics" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_broker_whose_loop_does_not_turn_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,5 +129,5 @@ def test_a_broker_whose_loop_does_not_turn_is_not_ready(monkeypatch: pytest.Monk
         loop.call_soon_threadsafe(loop.stop)
         turning.join()
     finally:
-        server.server_close()
+        server.close()
         loop.close()
