@@ -15,6 +15,7 @@ from tailrace.client import consumer, watermarks
 from tailrace.testing.port import free_port
 
 READY_TIMEOUT_S = 60.0
+SETTLED_WITHIN_S = 30.0
 COMMANDS = {
     "broker": "tailrace.broker",
     "registry": "tailrace.registry",
@@ -110,10 +111,23 @@ class Exchange:
 
     def audit(self, *options: str) -> dict:
         """Run `agio audit --json`; its findings, which have to be sound."""
+        output, problem = self._audit(*options)
+        assert problem is None, problem
+        return json.loads(output)
+
+    def settled_audit(self) -> dict:
+        """The findings when nothing is under way any more; wallets may take a moment to get there."""
+        deadline = time.monotonic() + SETTLED_WITHIN_S
+        while True:
+            output, problem = self._audit("--settled")
+            if problem is None:
+                return json.loads(output)
+            assert time.monotonic() < deadline, problem
+
+    def _audit(self, *options: str) -> tuple[str, str | None]:
         process = self.command("audit", "--json", *options)
         output, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, output + errors
-        return json.loads(output)
+        return output, None if process.returncode == 0 else output + errors
 
     def customer(self, username: str, home_currency: str = "EUR") -> "Customer":
         """Sign up and wait until the account is active."""

@@ -57,7 +57,7 @@ def test_every_process_is_killed_under_load(exchange):
             time.sleep(1.0)  # of undisturbed load between two faults
     after = exchange.customer("after")
     assert after.deposit("1.00", "EUR")["status"] == "succeeded"
-    assert exchange.audit("--settled")["sound"]
+    assert exchange.settled_audit()["sound"]
 
 
 @pytest.mark.kafka
@@ -70,7 +70,7 @@ def test_apache_kafka_is_killed_under_load(tmp_path):
             wait_for_requests(exchange)
             kafka.kill()
             kafka.restart()
-        assert exchange.audit("--settled")["sound"]
+        assert exchange.settled_audit()["sound"]
 
 
 @pytest.mark.timeout(240)
@@ -92,7 +92,7 @@ def test_a_frozen_instance_is_fenced_and_commits_nothing_twice(engine_name, tmp_
             finally:
                 first.send_signal(signal.SIGCONT)
             wait_for_shares(exchange, 3, 3)
-        assert exchange.audit("--settled")["sound"]
+        assert exchange.settled_audit()["sound"]
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def test_a_restart_keeps_accounts_sessions_and_balances(exchange):
 
 def test_the_audit_finds_the_history_sound(exchange):
     """Runs last in this module, on all that the other tests did."""
-    findings = exchange.audit("--settled")
+    findings = exchange.settled_audit()
     assert findings["sound"]
 
 

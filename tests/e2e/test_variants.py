@@ -10,7 +10,7 @@ def check_journey(exchange):
     deposited = ada.deposit("10.00", "EUR")
     assert deposited["status"] == "succeeded", deposited
     assert ada.exchange("5.00", "EUR", "CHF")["status"] == "succeeded"
-    assert exchange.audit("--settled")["sound"]
+    assert exchange.settled_audit()["sound"]
 
 
 def test_all_services_in_one_process(tmp_path):
