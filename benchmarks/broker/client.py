@@ -94,7 +94,7 @@ def consume(job: Job) -> float:
     consumer.assign([TopicPartition(job["topic"], index, FIRST_OFFSET) for index in range(job["partitions"])])
     left = job["records"]
     while left > 0:
-        messages = consumer.consume(10_000, TIMEOUT_S)
+        messages = consumer.consume(min(10_000, left), TIMEOUT_S)
         if not messages:
             raise RuntimeError(f"{left:,} of {job['records']:,} records did not come")
         left -= len(messages)

@@ -40,11 +40,15 @@ class Producer(msgspec.Struct, array_like=True):
 
 
 class AbortedTransaction(msgspec.Struct, array_like=True, frozen=True):
-    """Offsets of an aborted transaction in this partition: its first record and its marker."""
+    """Offsets of an aborted transaction in this partition: its first record and its marker.
+
+    Transactions that ended later begin at `later_from` or behind it.
+    """
 
     producer_id: int
     first_offset: int
     marker_offset: int
+    later_from: int = 0
 
 
 class Duplicate(msgspec.Struct, frozen=True):
@@ -130,7 +134,8 @@ class Producers:
         del self._open[producer.producer_id]
         self._being_decided.append((first_offset, marker_offset))
         if marker is ControlType.ABORT:
-            self.aborted.append(AbortedTransaction(producer.producer_id, first_offset, marker_offset))
+            later_from = next(iter(self._open.values()), marker_offset + 1)
+            self.aborted.append(AbortedTransaction(producer.producer_id, first_offset, marker_offset, later_from))
 
     def settle(self, high_watermark: int) -> None:
         """Forget the open ends of transactions whose markers are durable now."""
@@ -148,7 +153,14 @@ class Producers:
     def aborted_between(self, start: int, end: int) -> list[AbortedTransaction]:
         """Aborted transactions with records or marker in offsets `start` to `end`, exclusive."""
         first = bisect_left(self.aborted, start, key=lambda transaction: transaction.marker_offset)
-        return [transaction for transaction in self.aborted[first:] if transaction.first_offset < end]
+        found = []
+        for number in range(first, len(self.aborted)):
+            transaction = self.aborted[number]
+            if transaction.first_offset < end:
+                found.append(transaction)
+            if transaction.later_from >= end:
+                break
+        return found
 
     def forget_before(self, log_start_offset: int) -> None:
         """Drop aborted transactions that ended before the log starts."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tailrace.broker.broker import Broker, State
 from tailrace.broker.checkpoint import CorruptCheckpoint
-from tailrace.broker.config import BrokerConfig
+from tailrace.broker.config import BrokerConfig, Flush
 from tailrace.broker.disk import DataDirectoryInUse, Disk
 from tailrace.broker.events import AnyEvent
 from tailrace.broker.log.journal import JournalDamaged
@@ -37,7 +37,9 @@ def record(data: Path, events: Sequence[AnyEvent]) -> None:
     disk = Disk(data)
     try:
         disk.lock()
-        asyncio.run(_write(Broker(BrokerConfig(data=data), disk, recover(disk), _stop_at_once), events))
+        # Nobody says here how the broker flushed: as if its last writes could be lost, readers are told to look again.
+        state = recover(disk, Flush.KAFKA)
+        asyncio.run(_write(Broker(BrokerConfig(data=data), disk, state, _stop_at_once), events))
     finally:
         disk.unlock()
 

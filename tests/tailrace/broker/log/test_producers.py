@@ -10,6 +10,7 @@ from tailrace.wire.record_batch import (
     BatchHeader,
     ControlType,
     Record,
+    add_sequence,
     control_batch,
     encode_batch,
     parse_header,
@@ -137,13 +138,34 @@ def test_aborted_transactions_are_found_by_what_they_overlap() -> None:
     end(producers, ControlType.COMMIT, 13, producer_id=2)
     accept(producers, transactional(1), 14)
     end(producers, ControlType.ABORT, 15)
-    first, second = AbortedTransaction(1, 10, 12), AbortedTransaction(1, 14, 15)
+    first, second = AbortedTransaction(1, 10, 12, 11), AbortedTransaction(1, 14, 15, 16)
     assert producers.aborted_between(0, 10) == []
     assert producers.aborted_between(12, 14) == [first]
     assert producers.aborted_between(12, 15) == [first, second]
     assert producers.aborted_between(16, 99) == []
     producers.forget_before(13)
     assert producers.aborted_between(0, 99) == [second]
+
+
+@given(
+    steps=st.lists(st.tuples(st.integers(1, 4), st.sampled_from(["write", "abort", "commit"])), max_size=40),
+    bounds=st.tuples(st.integers(0, 45), st.integers(0, 45)),
+)
+def test_none_that_overlaps_is_missing(steps: list[tuple[int, str]], bounds: tuple[int, int]) -> None:
+    """Whatever transactions lie inside of one another, across or beside."""
+    producers = Producers()
+    for offset, (producer_id, step) in enumerate(steps):
+        if step == "write":
+            known = producers.by_id.get(producer_id)
+            sequence = add_sequence(known.recent[-1].last_sequence, 1) if known and known.recent else 0
+            accept(producers, transactional(sequence, producer_id=producer_id), offset)
+        else:
+            end(
+                producers, ControlType.ABORT if step == "abort" else ControlType.COMMIT, offset, producer_id=producer_id
+            )
+    low, high = min(bounds), max(bounds)
+    expected = [each for each in producers.aborted if each.marker_offset >= low and each.first_offset < high]
+    assert producers.aborted_between(low, high) == expected
 
 
 def test_a_marker_of_the_next_epoch_fences_the_producer() -> None:
