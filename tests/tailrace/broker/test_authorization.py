@@ -43,6 +43,9 @@ FILTERED = {
 }
 # Versions before these have no place for the error, and tell nothing instead.
 ERROR_SINCE = {"describe_log_dirs": 3}
+# Versions from these on name a topic in one of two ways.
+NAME_OR_ID_SINCE = {"metadata": 10, "delete_topics": 6}
+CONFIGS = {"describe_configs", "alter_configs", "incremental_alter_configs"}
 # Numbers that are not 0, so that the request gets as far as it can.
 ANSWERABLE: dict[str, dict[str, Any]] = {"produce": {"acks": 1}}
 
@@ -64,8 +67,10 @@ def request_of(api: Api, version: int, broker: Broker) -> dict[str, Any]:
     assert topic is not None
     schema = message_class(api.name, version, "request")
     wanted = sample(schema, NAME, topic.uuid) | ANSWERABLE.get(api.name, {})
-    if api.name == "metadata" and version >= 10:
+    if version >= NAME_OR_ID_SINCE.get(api.name, version + 1):
         wanted["topics"] = [{"name": NAME, "topic_id": None}]
+    if api.name in CONFIGS:
+        wanted["resources"] = [resource | {"resource_type": ResourceType.TOPIC} for resource in wanted["resources"]]
     return wanted
 
 

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 def handle(request: AlterPartitionReassignmentsRequest, call: Call) -> Response:
     """Accept what changes nothing, and refuse the rest."""
-    if not call.allows(Operation.ALTER, ResourceType.CLUSTER):
-        return {"error_code": ErrorCode.cluster_authorization_failed}
+    may_alter = call.allows(Operation.ALTER, ResourceType.CLUSTER)
     return {
+        "error_code": ErrorCode.none if may_alter else ErrorCode.cluster_authorization_failed,
         "responses": [
             {"name": topic.name, "partitions": [_answer(topic.name, entry, call) for entry in topic.partitions]}
             for topic in request.topics
-        ]
+        ],
     }
 
 
@@ -31,6 +31,8 @@ def _answer(name: str, entry: Any, call: Call) -> Response:
 
 
 def _problem(name: str, entry: Any, call: Call) -> tuple[ErrorCode, str | None]:
+    if not call.allows(Operation.ALTER, ResourceType.CLUSTER):
+        return ErrorCode.cluster_authorization_failed, None
     node = call.broker.config.node_id
     if call.broker.state.topics.partition(name, entry.partition_index) is None:
         return ErrorCode.unknown_topic_or_partition, f"there is no partition {name}:{entry.partition_index}"

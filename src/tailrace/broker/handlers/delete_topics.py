@@ -42,16 +42,16 @@ def _find(name: str | None, topic_id: Any, call: Call) -> Topic | None:
 
 
 def _delete(name: str | None, topic_id: Any, topic: Topic | None, call: Call, *, is_repeated: bool) -> Response:
-    wanted = name if topic is None else topic.name
-    if wanted is not None and not call.allows(Operation.DELETE, ResourceType.TOPIC, wanted):
-        # Who asks by id does not know the name, and learns it only if they may.
-        is_known = name is not None or call.allows(Operation.DESCRIBE, ResourceType.TOPIC, wanted)
-        return _refused(wanted if is_known else None, topic_id, ErrorCode.topic_authorization_failed)
     if is_repeated or (name is None) == (topic_id is None):
         return _refused(name, topic_id, ErrorCode.invalid_request)
+    wanted = name if topic is None else topic.name
+    if wanted is not None and not call.allows(Operation.DESCRIBE, ResourceType.TOPIC, wanted):
+        return _refused(name, topic_id, ErrorCode.topic_authorization_failed)  # who asks by id learns no name
     if topic is None:
         missing = ErrorCode.unknown_topic_id if name is None else ErrorCode.unknown_topic_or_partition
         return _refused(name, topic_id, missing)
+    if not call.allows(Operation.DELETE, ResourceType.TOPIC, topic.name):
+        return _refused(topic.name, topic_id, ErrorCode.topic_authorization_failed)
     call.broker.record(events=[TopicDeleted(topic.id)])
     call.broker.delete_files(topic)
     return {"name": topic.name, "topic_id": topic.uuid}

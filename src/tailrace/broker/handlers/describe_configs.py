@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from kio.schema.describe_configs.v4.request import DescribeConfigsRequest
 
 TOPIC, BROKER = 2, 4
+KNOWN_TYPES = (TOPIC, BROKER, group_configs.RESOURCE_TYPE)
+KAFKAS_OTHER_TYPES = (8, 16)  # loggers of a broker, metrics of clients
 WITHOUT_DEFAULT = ("log.dirs", "node.id")
 SET_ON_TOPIC, SET_AT_START, DEFAULT = 1, 4, 5  # sources of a value
 
@@ -42,9 +44,14 @@ def _as_asked(configs: Iterable[Response], request: DescribeConfigsRequest) -> l
 
 def _describe(resource: Any, call: Call) -> dict[str, Any]:
     named = {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
-    error = authorization_problem(resource, Operation.DESCRIBE_CONFIGS, call)
-    if error is not ErrorCode.none:
-        return named | {"error_code": error}
+    is_known = resource.resource_type in KNOWN_TYPES
+    if is_known or resource.resource_type in KAFKAS_OTHER_TYPES:
+        error = authorization_problem(resource, Operation.DESCRIBE_CONFIGS, call)
+        if error is not ErrorCode.none:
+            return named | {"error_code": error}
+    if not is_known:
+        message = f"resource type {resource.resource_type}, expected one of {KNOWN_TYPES}: topic, broker, group"
+        return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
     if resource.resource_type == TOPIC:
         topic = call.broker.state.topics.by_name(resource.resource_name)
         if topic is None:
@@ -64,9 +71,6 @@ def _describe(resource: Any, call: Call) -> dict[str, Any]:
             return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
         present = call.broker.state.group_configs.get(resource.resource_name, {})
         configs = list(group_configs.describe(present, call.broker.config))
-    else:
-        message = f"resource type {resource.resource_type}, expected {TOPIC} (topic) or {BROKER} (broker)"
-        return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
     wanted = resource.configuration_keys
     if wanted:
         configs = [config for config in configs if config["name"] in wanted]

@@ -28,13 +28,13 @@ def handle(request: DescribeProducersRequest, call: Call) -> Response:
 
 
 def _describe(name: str, index: int, call: Call) -> Response:
+    if not is_legal_name(name):
+        return {"partition_index": index, "error_code": ErrorCode.invalid_topic_exception}
     if not call.allows(Operation.READ, ResourceType.TOPIC, name):
         return {"partition_index": index, "error_code": ErrorCode.topic_authorization_failed}
     log = call.broker.state.topics.partition(name, index)
     if log is None:
-        is_legal = is_legal_name(name)
-        missing = ErrorCode.unknown_topic_or_partition if is_legal else ErrorCode.invalid_topic_exception
-        return {"partition_index": index, "error_code": missing}
+        return {"partition_index": index, "error_code": ErrorCode.unknown_topic_or_partition}
     return {
         "partition_index": index,
         "active_producers": [

@@ -37,16 +37,16 @@ def handle(request: IncrementalAlterConfigsRequest, call: Call) -> Response:
 def alter(resource: Any, call: Call, change: Change, *, validate_only: bool) -> Response:
     """Change the configurations of a topic or a group if the result is valid."""
     named = {"resource_type": resource.resource_type, "resource_name": resource.resource_name}
+    if not _is_alterable(resource):
+        message = "only topics and groups can be configured while the broker runs; restart it with other options"
+        return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
     error = authorization_problem(resource, Operation.ALTER_CONFIGS, call)
     if error is not ErrorCode.none:
         return named | {"error_code": error}
     if resource.resource_type == group_configs.RESOURCE_TYPE:
         return {**named, **_alter_group(resource, call, change, validate_only=validate_only)}
-    if resource.resource_type == BROKER and _only_deletes(resource):
+    if resource.resource_type == BROKER:
         return named  # nothing of the broker is set while it runs, so there is nothing to delete
-    if resource.resource_type != TOPIC:
-        message = "only topics and groups can be configured while the broker runs; restart it with other options"
-        return named | {"error_code": ErrorCode.invalid_request, "error_message": message}
     topic = call.broker.state.topics.by_name(resource.resource_name)
     if topic is None:
         return named | {"error_code": _missing(resource.resource_name)}
@@ -60,8 +60,11 @@ def alter(resource: Any, call: Call, change: Change, *, validate_only: bool) -> 
     return named
 
 
-def _only_deletes(resource: Any) -> bool:
-    return all(getattr(config, "config_operation", SET) == DELETE for config in resource.configs)
+def _is_alterable(resource: Any) -> bool:
+    """Whether such a thing can be asked at all; of the broker only to delete what is not set."""
+    if resource.resource_type == BROKER:
+        return all(getattr(config, "config_operation", SET) == DELETE for config in resource.configs)
+    return resource.resource_type in (TOPIC, group_configs.RESOURCE_TYPE)
 
 
 def _missing(name: str) -> ErrorCode:

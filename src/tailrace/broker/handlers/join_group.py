@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from kio.schema.join_group.v9.request import JoinGroupRequest
 
 MILLISECOND = timedelta(milliseconds=1)
+NULLABLE_NAMES_SINCE = 7
 
 
 async def handle(request: JoinGroupRequest, call: Call) -> Response:
     """Join, and answer when the rebalance is over."""
     if not call.allows(Operation.READ, ResourceType.GROUP, request.group_id):
-        return {"error_code": ErrorCode.group_authorization_failed, "generation_id": -1, "protocol_name": ""}
+        no_name = None if call.api_version >= NULLABLE_NAMES_SINCE else ""
+        return {"error_code": ErrorCode.group_authorization_failed, "generation_id": -1, "protocol_name": no_name}
     rebalance_timeout = getattr(request, "rebalance_timeout", request.session_timeout)
     joined = await call.broker.groups.join(
         JoinRequest(
@@ -41,7 +43,7 @@ async def handle(request: JoinGroupRequest, call: Call) -> Response:
             can_skip_assignment=call.api_version >= 9,
         )
     )
-    has_nullable_names = call.api_version >= 7
+    has_nullable_names = call.api_version >= NULLABLE_NAMES_SINCE
     return {
         "error_code": joined.error,
         "generation_id": joined.generation_id,

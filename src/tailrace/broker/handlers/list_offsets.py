@@ -37,6 +37,8 @@ def handle(request: ListOffsetsRequest, call: Call) -> Response:
 
 
 def _find_all(topic: Any, isolation_level: int, call: Call) -> list[Response]:
+    if not call.allows(Operation.DESCRIBE, ResourceType.TOPIC, topic.name):
+        return [_refused(entry, ErrorCode.topic_authorization_failed) for entry in topic.partitions]
     times = Counter(entry.partition_index for entry in topic.partitions)
     return [
         _find(topic.name, entry, isolation_level, call)
@@ -47,8 +49,6 @@ def _find_all(topic: Any, isolation_level: int, call: Call) -> list[Response]:
 
 
 def _find(name: str, entry: Any, isolation_level: int, call: Call) -> Response:
-    if not call.allows(Operation.DESCRIBE, ResourceType.TOPIC, name):
-        return _refused(entry, ErrorCode.topic_authorization_failed)
     log = call.broker.state.topics.partition(name, entry.partition_index)
     epoch = call.broker.state.leader_epoch
     if log is None:

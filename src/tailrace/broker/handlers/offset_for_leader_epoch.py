@@ -24,7 +24,8 @@ def handle(request: OffsetForLeaderEpochRequest, call: Call) -> Response:
 
 
 def _find(name: str, entry: Any, call: Call) -> Response:
-    if not call.allows(Operation.DESCRIBE, ResourceType.TOPIC, name):
+    may_replicate = call.allows(Operation.CLUSTER_ACTION, ResourceType.CLUSTER)
+    if not may_replicate and not call.allows(Operation.DESCRIBE, ResourceType.TOPIC, name):
         return _refused(entry, ErrorCode.topic_authorization_failed)
     log = call.broker.state.topics.partition(name, entry.partition)
     present = call.broker.state.leader_epoch

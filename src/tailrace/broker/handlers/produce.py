@@ -19,11 +19,12 @@ from tailrace.broker.log.producers import Duplicate
 from tailrace.broker.security.acls import Operation, ResourceType
 from tailrace.broker.topics import Topic
 from tailrace.broker.transactions.coordinator import ProducerIdentity
-from tailrace.wire.record_batch import NO_PRODUCER_ID, NO_TIMESTAMP, BatchHeader
+from tailrace.wire.record_batch import HEADER_BYTES, MAGIC, NO_PRODUCER_ID, NO_TIMESTAMP, BatchHeader, parse_header
 
 if TYPE_CHECKING:
     from tailrace.wire.produce_request import PartitionProduceData, ProduceRequest
 
+ACKS = (-1, 0, 1)
 ABORTABLE_SINCE = 11
 
 Outcome = Append | Duplicate | Refused
@@ -31,8 +32,6 @@ Outcome = Append | Duplicate | Refused
 
 def handle(request: ProduceRequest, call: Call) -> Reply:
     """Append one batch to each partition."""
-    if request.acks not in (-1, 0, 1):
-        return _respond(request, {}, Refused(ErrorCode.invalid_required_acks))
     transactional_id = request.transactional_id
     if transactional_id is not None and not call.allows(
         Operation.WRITE, ResourceType.TRANSACTIONAL_ID, transactional_id
@@ -46,10 +45,12 @@ def handle(request: ProduceRequest, call: Call) -> Reply:
             key = topic_data.name, data.index
             if key in outcomes:
                 outcomes[key] = Refused(ErrorCode.invalid_request, "a partition is named more than once")
-            elif may_write:
-                outcomes[key] = _decide(request, topic_data.name, data, call, now_ms)
+            elif not may_write:
+                outcomes[key] = Refused(_unauthorized(request, data), is_early=True)
+            elif request.acks not in ACKS:
+                outcomes[key] = Refused(ErrorCode.invalid_required_acks, is_early=True)
             else:
-                outcomes[key] = Refused(ErrorCode.topic_authorization_failed, is_early=True)
+                outcomes[key] = _decide(request, topic_data.name, data, call, now_ms)
     accepted = {key: outcome for key, outcome in outcomes.items() if isinstance(outcome, Append)}
     offsets = dict(zip(accepted, call.broker.record(accepted.values()), strict=True)) if accepted else {}
     if request.acks == 0:
@@ -63,6 +64,18 @@ def _close_if_refused(outcomes: dict[tuple[str, int], Outcome]) -> None:
     for (name, index), outcome in outcomes.items():
         if isinstance(outcome, Refused):
             raise CloseConnection(f"a batch without acks for {name}-{index} was refused: {outcome.error.name}")
+
+
+def _unauthorized(request: ProduceRequest, data: PartitionProduceData) -> ErrorCode:
+    """The error for who must not write to a topic: Kafka has looked at the batch before."""
+    batch = data.records or b""
+    if len(batch) >= HEADER_BYTES:
+        header = parse_header(batch)
+        if header.magic > MAGIC:
+            return ErrorCode.corrupt_message
+        if header.is_transactional and request.transactional_id is None:
+            return ErrorCode.transactional_id_authorization_failed
+    return ErrorCode.topic_authorization_failed
 
 
 def _decide(request: ProduceRequest, name: str, data: PartitionProduceData, call: Call, now_ms: int) -> Outcome:

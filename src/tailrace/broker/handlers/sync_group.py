@@ -17,10 +17,10 @@ NAMES_SINCE = 5
 
 async def handle(request: SyncGroupRequest, call: Call) -> Response:
     """Take the leader's assignments, or wait for them."""
-    if not call.allows(Operation.READ, ResourceType.GROUP, request.group_id):
-        return {"error_code": ErrorCode.group_authorization_failed}
     if call.api_version >= NAMES_SINCE and (request.protocol_type is None or request.protocol_name is None):
         return {"error_code": ErrorCode.inconsistent_group_protocol}
+    if not call.allows(Operation.READ, ResourceType.GROUP, request.group_id):
+        return {"error_code": ErrorCode.group_authorization_failed}
     synced = await call.broker.groups.sync(
         request.group_id,
         request.generation_id,
