@@ -10,12 +10,13 @@ import json
 import struct
 import sys
 import time
-from typing import Any
+from typing import Any, cast
+
+import uvloop
 
 from benchmarks.broker import client
 
 FETCH, VERSION = 1, 4
-CORRELATION = struct.Struct(">i")
 
 
 def fetch_request(topic: str, offset: int) -> bytes:
@@ -34,31 +35,41 @@ def high_watermark(reply: bytes, topic: str) -> int:
     return found
 
 
-async def follow(host: str, port: int, topic: str, seen: list[tuple[int, float]], ready: asyncio.Semaphore) -> None:
+class Follower(asyncio.Protocol):
     """One consumer: remembers when it heard of which offset."""
-    reader, writer = await asyncio.open_connection(host, port)
-    ready.release()
-    offset = 0
-    while True:
-        writer.write(fetch_request(topic, offset))
-        size = CORRELATION.unpack(await reader.readexactly(4))[0]
-        reply = await reader.readexactly(size)
-        end = high_watermark(reply, topic)
-        if end > offset:
-            seen.append((end, time.perf_counter()))
-        offset = end
+
+    def __init__(self, topic: str, seen: list[tuple[int, float]]) -> None:
+        self._topic = topic
+        self._seen = seen
+        self._offset = 0
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Ask for the first record."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(fetch_request(self._topic, self._offset))
+
+    def data_received(self, data: bytes) -> None:
+        """Ask for more when the reply is complete."""
+        self._received += data
+        if len(self._received) < 4 + int.from_bytes(self._received[:4], "big"):
+            return
+        end = high_watermark(self._received[4:], self._topic)
+        if end > self._offset:
+            self._seen.append((end, time.perf_counter()))
+        self._offset, self._received = end, b""
+        self._transport.write(fetch_request(self._topic, self._offset))
 
 
 async def measure(job: client.Job) -> dict[str, Any]:
     """Latencies from before a record is sent until each consumer has heard of it."""
     host, port = job["servers"].split(":")
     seen: list[tuple[int, float]] = []
-    ready = asyncio.Semaphore(0)
+    loop = asyncio.get_running_loop()
     followers = [
-        asyncio.create_task(follow(host, int(port), job["topic"], seen, ready)) for _ in range(job["consumers"])
+        await loop.create_connection(lambda: Follower(job["topic"], seen), host, int(port))
+        for _ in range(job["consumers"])
     ]
-    for _ in followers:
-        await ready.acquire()
     producer = client.Producer({"bootstrap.servers": job["servers"], "linger.ms": 0, "acks": "all"})
     producer.list_topics(job["topic"], timeout=client.TIMEOUT_S)
     await asyncio.sleep(1)
@@ -71,10 +82,10 @@ async def measure(job: client.Job) -> dict[str, Any]:
             await asyncio.sleep(0.005)
             if time.perf_counter() - sent[number] > client.TIMEOUT_S:
                 raise RuntimeError(f"{len(seen):,} of {number * len(followers):,} deliveries")
-    for follower in followers:
-        follower.cancel()
+    for transport, _ in followers:
+        transport.close()
     return {"latencies": [at - sent[end] for end, at in seen]}
 
 
 if __name__ == "__main__":
-    json.dump(asyncio.run(measure(json.load(sys.stdin))), sys.stdout)
+    json.dump(uvloop.run(measure(json.load(sys.stdin))), sys.stdout)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 
 import msgspec
@@ -39,6 +40,7 @@ from tailrace.broker.transactions.coordinator import TransactionCoordinator
 from tailrace.broker.transactions.state import Transactions
 from tailrace.wire.record_batch import parse_header, relocated
 
+CALLED_AT_ONCE = 8
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -177,12 +179,16 @@ class State:
         return topic
 
 
-@dataclass(slots=True, eq=False)
-class Reader:
-    """Somebody who waits for more records."""
+class Reader(ABC):
+    """Somebody who waits for more records, perhaps only for committed ones."""
 
-    committed_only: bool
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self, *, committed_only: bool) -> None:
+        self.committed_only = committed_only
+        self.is_called = False
+
+    @abstractmethod
+    def look(self) -> None:
+        """Called soon after there are more; not again before `is_called` is taken back."""
 
 
 class Broker:
@@ -226,9 +232,12 @@ class Broker:
             else None
         )
         self._readers: dict[PartitionLog, set[Reader]] = {}
+        self._called: deque[Reader] = deque()
+        self.loop: asyncio.AbstractEventLoop
 
     def start(self) -> None:
         """Begin to work, in the running event loop."""
+        self.loop = asyncio.get_running_loop()
         self.commit.start()
         self.commit.remove_later(self.state.obsolete_files)
         self.groups.load(self.state.groups.values())
@@ -272,10 +281,21 @@ class Broker:
                 self._readers.pop(partition_log, None)
 
     def _wake_readers(self, advanced: Mapping[PartitionLog, bool]) -> None:
+        is_calling = bool(self._called)
         for partition_log, has_committed in advanced.items():
             for reader in self._readers.get(partition_log, ()):
-                if has_committed or not reader.committed_only:
-                    reader.changed.set()
+                if not reader.is_called and (has_committed or not reader.committed_only):
+                    reader.is_called = True
+                    self._called.append(reader)
+        if self._called and not is_calling:
+            self.loop.call_soon(self._call_readers)
+
+    def _call_readers(self) -> None:
+        """Let a few readers look, and the others when those have been answered: nobody need wait for all."""
+        for _ in range(min(len(self._called), CALLED_AT_ONCE)):
+            self._called.popleft().look()
+        if self._called:
+            self.loop.call_soon(self._call_readers)
 
     def move_log_start(self, topic: Topic, partition: int, offset: int) -> None:
         """Give up the records of a partition before an offset."""

@@ -4,9 +4,9 @@ A reply is sent when everything that was recorded before it is durable. So no cl
 could take back, and handlers do not have to think about it. What does not speak of state that can be lost says so in
 the dispatch table and is answered at once.
 
-A request waits in `_held` until it may be handled: not while the client does not read its replies, while there is no
-memory for it, or while it is not known yet who the client is and another request is to tell that. Meanwhile the
-connection is not read.
+A request waits in `_held` until it may be handled: not while the client has many open or does not read its replies,
+while there is no memory for it, or while it is not known yet who the client is and another request is to tell that.
+Meanwhile the connection is not read.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import struct
 from collections import deque
 from collections.abc import Awaitable, Callable
 from itertools import count
-from typing import cast
+from typing import Any, TypeVar, cast
 
 import structlog
 
@@ -39,10 +39,12 @@ from tailrace.wire.messages import decode_request, encode_response
 log = structlog.get_logger()
 
 OPEN_REQUESTS_MAX = 200
+OPEN_BYTES_MAX = 16 << 20
 UNSENT_BYTES_MAX = 16 << 20
 JOINED_BYTES_MAX = 1 << 16  # from where on it costs less to write parts than to copy them into one
 _connection_numbers = count(1)
-_tasks: set[asyncio.Task[None]] = set()
+_tasks: set[asyncio.Future[Any]] = set()
+T = TypeVar("T")
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -54,7 +56,7 @@ class Connection(asyncio.BufferedProtocol):
         self._on_end = on_end
         self._counters = broker.connection_counters
         self._number = next(_connection_numbers)
-        self._patience = Patience(broker.config, asyncio.get_running_loop().time())
+        self._patience = Patience(broker.config, broker.loop.time())
         self._frames = FrameBuffer(broker.config.socket_request_max_bytes)
         self._held: deque[memoryview] = deque()
         self._replies = ReplyQueue(self._counters)
@@ -119,7 +121,7 @@ class Connection(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """The client has caught up."""
         self._can_write = True
-        self._patience.was_read(asyncio.get_running_loop().time())
+        self._patience.was_read(self._broker.loop.time())
         self._send()
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -135,7 +137,7 @@ class Connection(asyncio.BufferedProtocol):
             self._handle_held()
             self._refuse(str(error))
             return
-        self._patience.heard(asyncio.get_running_loop().time(), is_complete=bool(self._held))
+        self._patience.heard(self._broker.loop.time(), is_complete=bool(self._held))
         self._handle_held()
 
     def _balance(self) -> None:
@@ -145,7 +147,7 @@ class Connection(asyncio.BufferedProtocol):
             return
         self._is_reading = may_read
         if may_read:
-            self._patience.hears_again(asyncio.get_running_loop().time())
+            self._patience.hears_again(self._broker.loop.time())
             self._transport.resume_reading()
         else:
             self._transport.pause_reading()
@@ -153,8 +155,12 @@ class Connection(asyncio.BufferedProtocol):
     def _may_handle(self) -> bool:
         if not self._authentication.is_open:
             return not self._replies and self._authentication.stage is not Stage.FAILED
-        replies = self._replies
-        return self._can_write and len(replies) < OPEN_REQUESTS_MAX and replies.unsent_bytes < UNSENT_BYTES_MAX
+        return (
+            self._can_write
+            and len(self._replies) < OPEN_REQUESTS_MAX
+            and self._memory.open_bytes < OPEN_BYTES_MAX
+            and self._replies.unsent_bytes < UNSENT_BYTES_MAX
+        )
 
     def _handle_held(self) -> None:
         """Handle requests in their order as far as possible now, and make room for the next."""
@@ -215,7 +221,7 @@ class Connection(asyncio.BufferedProtocol):
         if inspect.isawaitable(result):
             # It may wait for other requests, which must not wait for its memory.
             self._free(slot)
-            self._start(self._finish(api, call, slot, result))
+            self._start(result, lambda done: self._finish(api, call, slot, done))
         else:
             self._complete(api, call, slot, result)
 
@@ -223,7 +229,7 @@ class Connection(asyncio.BufferedProtocol):
         authentication = self._authentication
         if authentication.is_open:
             expires_at = authentication.expires_at
-            return expires_at is None or api.name == "sasl_handshake" or asyncio.get_running_loop().time() < expires_at
+            return expires_at is None or api.name == "sasl_handshake" or self._broker.loop.time() < expires_at
         return authentication.admits(api.name)
 
     def _answer_unsupported(self, api: Api | None, header: RequestHeader, slot: Slot) -> None:
@@ -241,18 +247,20 @@ class Connection(asyncio.BufferedProtocol):
         parts = [] if answer is None else [struct.pack(">i", len(answer)), answer]
         self._release(slot, parts)
 
-    def _start(self, work: Awaitable[None]) -> None:
+    def _start(self, work: Awaitable[T], then: Callable[[asyncio.Future[T]], object] = lambda _: None) -> None:
         task = asyncio.ensure_future(work)
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
+        task.add_done_callback(then)
 
-    async def _finish(self, api: Api, call: Call, slot: Slot, result: Awaitable[Reply]) -> None:
-        try:
-            reply = await result
-        except Exception as error:
-            self._fail(api, error, slot)
+    def _finish(self, api: Api, call: Call, slot: Slot, done: asyncio.Future[Reply]) -> None:
+        if done.cancelled():  # the broker ends
             return
-        self._complete(api, call, slot, reply)
+        error = done.exception()
+        if error is None:
+            self._complete(api, call, slot, done.result())
+        else:
+            self._fail(api, error, slot)
 
     # -- replies -------------------------------------------------------------------------------------------------
 
@@ -305,7 +313,7 @@ class Connection(asyncio.BufferedProtocol):
         log.warning("closed a connection", client=self._host, reason=reason)
         self._abort(slot)
 
-    def _fail(self, api: Api, error: Exception, slot: Slot) -> None:
+    def _fail(self, api: Api, error: BaseException, slot: Slot) -> None:
         if isinstance(error, CloseConnection):
             self._refuse(str(error), slot)
             return

@@ -38,6 +38,7 @@ EXIT_CANNOT_START = 2
 EXIT_DISK_FAILED = 3
 CHECKPOINT_WITHIN_S = 1.0
 SWITCH_INTERVAL_S = 0.0003
+GARBAGE_THRESHOLDS = (100_000, 20, 20)
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 # What says in its message why the broker cannot start and what to do.
 CANNOT_START = (
@@ -131,8 +132,10 @@ async def serve(config: BrokerConfig) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    # What is loaded by now stays: the garbage collector need not look at it again and again while clients wait.
+    # What is loaded by now stays: the garbage collector need not look at it again and again while clients wait. Nor
+    # need it look often at the rest: requests are no garbage while they wait, and go without it when they are done.
     gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     if metrics is not None:
         metrics.serve(running)
     _announce(running, metrics)

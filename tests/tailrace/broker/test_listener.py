@@ -349,6 +349,11 @@ def test_a_reply_is_no_larger_than_the_broker_wants(tmp_path: Path, run: Run) ->
     run(scenario)
 
 
+def produce_request(value: bytes) -> dict[str, Any]:
+    data = [{"index": 0, "records": batch(value)}]
+    return {"acks": -1, "timeout_ms": 1000, "topic_data": [{"name": "topic", "partition_data": data}]}
+
+
 def topic_to_fetch(max_bytes: int) -> dict[str, Any]:
     partition = {"partition": 0, "fetch_offset": 0, "partition_max_bytes": max_bytes}
     return {"topic": "topic", "partitions": [partition]}
@@ -378,6 +383,36 @@ def test_who_does_not_read_is_given_up(tmp_path: Path, run: Run) -> None:
     run(scenario)
 
 
+def test_one_client_cannot_have_much_open(tmp_path: Path, run: Run) -> None:
+    """What it sends beyond that stays in its socket until something is durable."""
+
+    async def scenario() -> None:
+        async with listening(tmp_path) as door:
+            topic = create_topic(door.broker, max_message_bytes=str(4 << 20))
+            await door.broker.commit.durable()
+            held, release = asyncio.Event(), asyncio.Event()
+
+            async def hold(act: Callable[..., None], *arguments: object) -> None:
+                held.set()
+                await release.wait()
+                act(*arguments)
+
+            door.broker.commit._in_thread = hold  # type: ignore[method-assign]
+            client = await door.connect()
+            for _ in range(20):
+                client.send("produce", 9, **produce_request(b"x" * (3 << 20)))
+            await held.wait()
+            await until(lambda: topic.partitions[0].log_end_offset >= 6)
+            await asyncio.sleep(0.2)
+            assert topic.partitions[0].log_end_offset == 6, "the sixth goes beyond 16 MiB"
+            release.set()
+            answers = [await client.receive() for _ in range(20)]
+            assert all(answers)
+            assert topic.partitions[0].high_watermark == 20
+
+    run(scenario)
+
+
 @pytest.mark.parametrize("limit", ["max_connections", "max_connections_per_ip"])
 def test_connections_are_counted(tmp_path: Path, run: Run, limit: str) -> None:
     async def scenario() -> None:
@@ -400,12 +435,10 @@ def test_requests_wait_until_there_is_memory_for_them(tmp_path: Path, run: Run) 
             create_topic(door.broker)
             in_flight = door.listener._in_flight
             clients = [await door.connect() for _ in range(20)]
-            data = [{"index": 0, "records": batch(b"x" * 700_000)}]
-            produce = {"acks": -1, "timeout_ms": 1000, "topic_data": [{"name": "topic", "partition_data": data}]}
             peaks = []
             door.broker.commit.advanced = lambda _: peaks.append(in_flight.bytes)
             for client in clients:
-                client.send("produce", 9, **produce)
+                client.send("produce", 9, **produce_request(b"x" * 700_000))
             answers = [decode_response("produce", 9, await client.receive()) for client in clients]
             offsets = sorted(answer.responses[0].partition_responses[0].base_offset for answer in answers)
             assert offsets == list(range(20))

@@ -47,7 +47,7 @@ def handle(request: FetchRequest, call: Call) -> Reply | Awaitable[Reply]:
     max_wait_s = request.max_wait / timedelta(seconds=1)
     if answer := _enough(request, call, topics):
         return answer
-    return _wait(request, call, topics, max_wait_s) if max_wait_s > 0 else _read(request, call, topics)[0]
+    return LongPoll(request, call, topics, max_wait_s).answer if max_wait_s > 0 else _read(request, call, topics)[0]
 
 
 def _find(request: FetchRequest, call: Call) -> WantedTopics:
@@ -108,22 +108,42 @@ def _limit(log: PartitionLog, isolation_level: int) -> int:
     return log.last_stable_offset if isolation_level == READ_COMMITTED else log.high_watermark
 
 
-async def _wait(request: FetchRequest, call: Call, topics: WantedTopics, max_wait_s: float) -> Reply:
-    """Read again whenever one of the logs has more, until there is enough or the time is over."""
-    logs = [wanted.log for _, partitions in topics for wanted in partitions if wanted.log is not None]
-    reader = Reader(committed_only=request.isolation_level == READ_COMMITTED)
-    call.broker.watch(logs, reader)
-    try:
-        async with asyncio.timeout(max_wait_s):
-            while True:
-                await reader.changed.wait()
-                reader.changed.clear()
-                if answer := _enough(request, call, _find(request, call)):
-                    return answer
-    except TimeoutError:
-        return _read(request, call, topics)[0]
-    finally:
-        call.broker.unwatch(logs, reader)
+class LongPoll(Reader):
+    """A request that waits; `answer` comes when there is enough to read, or when the time is over."""
+
+    def __init__(self, request: FetchRequest, call: Call, topics: WantedTopics, max_wait_s: float) -> None:
+        super().__init__(committed_only=request.isolation_level == READ_COMMITTED)
+        loop = call.broker.loop
+        self.answer: asyncio.Future[Reply] = loop.create_future()
+        self._request = request
+        self._call = call
+        self._topics = topics
+        self._logs = [wanted.log for _, partitions in topics for wanted in partitions if wanted.log is not None]
+        self._timer = loop.call_later(max_wait_s, self._give_up)
+        call.broker.watch(self._logs, self)
+
+    def look(self) -> None:
+        """Answer when there is enough now."""
+        self.is_called = False
+        if self.answer.done():
+            return
+        try:
+            answer = _enough(self._request, self._call, _find(self._request, self._call))
+        except Exception as error:
+            self._end()
+            self.answer.set_exception(error)
+            return
+        if answer:
+            self._end()
+            self.answer.set_result(answer)
+
+    def _give_up(self) -> None:
+        self._end()
+        self.answer.set_result(_read(self._request, self._call, self._topics)[0])
+
+    def _end(self) -> None:
+        self._timer.cancel()
+        self._call.broker.unwatch(self._logs, self)
 
 
 def _read(request: FetchRequest, call: Call, topics: WantedTopics) -> tuple[Parts, int]:

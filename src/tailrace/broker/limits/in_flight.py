@@ -40,10 +40,14 @@ class InFlight:
 
 
 class Claim:
-    """What one connection holds for its next request, which may still be arriving; `on_let_in` ends waiting for it."""
+    """What one connection holds for its next request, which may still be arriving; `on_let_in` ends waiting for it.
+
+    `open_bytes` is what its requests hold that are handled and not done.
+    """
 
     def __init__(self, in_flight: InFlight, on_let_in: Callable[[], None]) -> None:
         self.is_waiting = False
+        self.open_bytes = 0
         self._in_flight = in_flight
         self._on_let_in = on_let_in
         self._bytes = 0
@@ -59,10 +63,12 @@ class Claim:
     def hand_over(self) -> int:
         """The request is handled now: whoever does so gives back what it holds."""
         size, self._bytes = self._bytes, 0
+        self.open_bytes += size
         return size
 
     def give_back(self, size: int) -> None:
         """A request is done."""
+        self.open_bytes -= size
         if size:
             self._in_flight.give_back(size)
 
@@ -74,7 +80,7 @@ class Claim:
     def _let_in(self, size: int) -> None:
         self.is_waiting = False
         if self._is_over:
-            self.give_back(size)
+            self._in_flight.give_back(size)
         else:
             self._bytes = size
             self._on_let_in()

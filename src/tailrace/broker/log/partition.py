@@ -27,6 +27,7 @@ from tailrace.wire.record_batch import (
 )
 
 KNOWN_PLACES_MAX = 64
+SHARED_BYTES_MAX = 16 << 10
 
 
 class SegmentWrite(NamedTuple):
@@ -96,6 +97,8 @@ class PartitionLog:
         # the high watermark, and a transaction counts as open until its marker is durable.
         self.last_stable_offset = self._stable_end()
         self._places: dict[int, tuple[Segment, Place]] = {}
+        self._shared_place: tuple[Segment, int, int] | None = None
+        self._shared_bytes = b""
 
     def _load_segment(self, stored: SegmentSnapshot) -> Segment:
         segment = Segment(self._disk, self.directory, stored.base_offset, stored.generation)
@@ -202,9 +205,17 @@ class PartitionLog:
                 if not at_least_one:
                     return b""
                 stop = min(segment.index.boundary_after(start.position) or end, end)
-        data = segment.file.read(stop.position - start.position, start.position)
         self._remember(stop, segment)
-        return data
+        return self._read_bytes(segment, start.position, stop.position)
+
+    def _read_bytes(self, segment: Segment, start: int, stop: int) -> bytes:
+        """Bytes of a segment; a few are kept for the next reader, since many may be waiting for the same ones."""
+        if stop - start > SHARED_BYTES_MAX:
+            return segment.file.read(stop - start, start)
+        place = segment, start, stop
+        if place != self._shared_place:
+            self._shared_place, self._shared_bytes = place, segment.file.read(stop - start, start)
+        return self._shared_bytes
 
     def _remember(self, place: Place, segment: Segment) -> None:
         """Keep where a reader stopped: it will most likely go on there."""
