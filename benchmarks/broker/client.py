@@ -37,6 +37,12 @@ def create_topic(servers: str, name: str, partitions: int) -> None:
     admin.create_topics([NewTopic(name, partitions, 1)])[name].result(TIMEOUT_S)
 
 
+def delete_topic(servers: str, name: str) -> None:
+    """Delete a topic with its records."""
+    admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
+    admin.delete_topics([name])[name].result(TIMEOUT_S)
+
+
 def payloads(size: int) -> list[bytes]:
     """Values of which half can be compressed, like most data."""
     return [(os.urandom(size // 4).hex() + "x" * size)[:size].encode() for _ in range(BATCH)]
