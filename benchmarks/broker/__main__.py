@@ -216,9 +216,9 @@ def one_by_one(job: Callable[[Report, System], None]) -> Callable[[Report, list[
 
 
 JOBS: dict[str, Callable[[Report, list[System]], None]] = {
-    "throughput": throughput,
     "latency": latency,
     "crowd": one_by_one(crowd),
+    "throughput": throughput,
     "life": one_by_one(life),
 }
 

@@ -92,7 +92,10 @@ def consume(job: Job) -> float:
             "enable.auto.commit": False,
             "fetch.min.bytes": 100_000,
             "fetch.wait.max.ms": 50,
+            # A client whose queue is full waits for a second, which would punish whoever is quick.
             "queued.min.messages": 1_000_000,
+            "queued.max.messages.kbytes": 1 << 20,
+            "fetch.queue.backoff.ms": 1,
             "check.crcs": False,
         }
     )
