@@ -17,6 +17,7 @@ from kio.schema.errors import ErrorCode
 from tailrace.broker.broker import Broker
 from tailrace.broker.dispatch import APIS
 from tailrace.broker.events import CredentialSet
+from tailrace.broker.handlers import fetch
 from tailrace.broker.limits.config import LimitsConfig
 from tailrace.broker.listener import Listener
 from tailrace.broker.security.config import Mechanism, SecurityProtocol
@@ -409,6 +410,30 @@ def test_one_client_cannot_have_much_open(tmp_path: Path, run: Run) -> None:
             answers = [await client.receive() for _ in range(20)]
             assert all(answers)
             assert topic.partitions[0].high_watermark == 20
+
+    run(scenario)
+
+
+@pytest.mark.parametrize("ends_by", ["records", "time"])
+def test_who_waits_for_records_that_cannot_be_read_is_not_left_waiting(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, ends_by: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    async def scenario() -> None:
+        async with listening(tmp_path) as door:
+            topic = create_topic(door.broker)
+            await door.broker.commit.durable()
+            client = await door.connect()
+            max_wait_ms = 20_000 if ends_by == "records" else 300
+            client.send("fetch", 4, max_wait=max_wait_ms, min_bytes=1, max_bytes=100, topics=[topic_to_fetch(100)])
+            await until(lambda: door.broker._readers)
+            monkeypatch.setattr(fetch, "_read", fail)
+            if ends_by == "records":
+                append(door.broker, topic, b"x")
+            assert await is_closed(client)
+            assert not door.broker._readers
 
     run(scenario)
 

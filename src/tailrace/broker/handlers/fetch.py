@@ -7,7 +7,7 @@ Version 13 names topics by id (KIP-516).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
@@ -125,10 +125,16 @@ class LongPoll(Reader):
     def look(self) -> None:
         """Answer when there is enough now."""
         self.is_called = False
-        if self.answer.done():
-            return
+        if not self.answer.done():
+            self._try(lambda: _enough(self._request, self._call, _find(self._request, self._call)))
+
+    def _give_up(self) -> None:
+        self._try(lambda: _read(self._request, self._call, self._topics)[0])
+
+    def _try(self, read: Callable[[], Parts | None]) -> None:
+        """End with what can be read, or with what went wrong; go on when that is nothing yet."""
         try:
-            answer = _enough(self._request, self._call, _find(self._request, self._call))
+            answer = read()
         except Exception as error:
             self._end()
             self.answer.set_exception(error)
@@ -136,10 +142,6 @@ class LongPoll(Reader):
         if answer:
             self._end()
             self.answer.set_result(answer)
-
-    def _give_up(self) -> None:
-        self._end()
-        self.answer.set_result(_read(self._request, self._call, self._topics)[0])
 
     def _end(self) -> None:
         self._timer.cancel()
