@@ -16,6 +16,7 @@ it that knows it to have been durable, is damage and not the rest of a crash.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -27,11 +28,12 @@ from tailrace.broker.disk import Buffers, Disk, File
 from tailrace.broker.events import AnyEvent
 
 FRAME_HEADER = struct.Struct(">IIQQI")
+NUMBERS = struct.Struct(">QQ")
 CRC_START = 8
 RESERVED_BYTES = 64 << 20
 READ_BYTES = 1 << 20
 ZEROS = bytes(READ_BYTES)
-NUMBER_PREFIX_BYTES = 5
+NUMBER_REST_BYTES = 3  # in which the numbers of neighbours differ
 PADDING = bytes(64)  # zeros at the end of a frame may have been taken for reserved space
 
 _encode_index = msgspec.msgpack.Encoder().encode
@@ -143,18 +145,25 @@ def check_rest(file: File, position: int, number: int) -> None:
     Raises JournalDamaged.
     """
     rest = written_bytes(file, position)
-    prefix = number.to_bytes(8, "big")[:NUMBER_PREFIX_BYTES]
-    found = rest.find(prefix, CRC_START)
-    while found >= 0:
-        start = found - CRC_START
-        later = int.from_bytes(rest[found : found + 8], "big")
-        durable = int.from_bytes(rest[found + 8 : found + 16], "big")
+    for found in _later_numbers(number).finditer(rest, CRC_START):
+        place = found.start()
+        start = place - CRC_START
+        later, durable = NUMBERS.unpack(rest[place : place + NUMBERS.size].ljust(NUMBERS.size, b"\0"))
         if later > number and durable >= number and any(decode_frames(rest[start:] + PADDING, later)):
             raise JournalDamaged(
                 f"{file.path}: frame {number:,} at byte {position:,} is not intact, although it was durable before "
                 f"frame {later:,} was written; the disk has lost data, restore the data directory from a copy"
             )
-        found = rest.find(prefix, found + 1)
+
+
+def _later_numbers(number: int) -> re.Pattern[bytes]:
+    """Where there may be the number of a later frame; zeros, of which there may be many, are no such place."""
+    same, next_one = (re.escape(_prefix(first)) for first in (number, number + (1 << 8 * NUMBER_REST_BYTES)))
+    return re.compile(b"(?=" + same + rb"(?!\0\0\0)|" + next_one + b")", re.DOTALL)
+
+
+def _prefix(number: int) -> bytes:
+    return (number >> 8 * NUMBER_REST_BYTES).to_bytes(8 - NUMBER_REST_BYTES, "big")
 
 
 def written_bytes(file: File, position: int = 0) -> bytes:

@@ -1,12 +1,21 @@
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tailrace.broker.disk import Disk
 from tailrace.broker.events import OffsetsCommitted, TopicDeleted
 from tailrace.broker.log import journal
-from tailrace.broker.log.journal import Frame, JournaledBatch, JournalFile, decode_frames, encode_frame, read_frames
+from tailrace.broker.log.journal import (
+    Frame,
+    JournalDamaged,
+    JournaledBatch,
+    JournalFile,
+    decode_frames,
+    encode_frame,
+    read_frames,
+)
 
 batches = st.lists(
     st.tuples(st.binary(min_size=16, max_size=16), st.integers(0, 99), st.binary(max_size=100)), max_size=3
@@ -70,3 +79,26 @@ def test_what_was_left_of_a_file_is_erased_before_it_is_used(tmp_path: Path) -> 
     new = JournalFile(disk, 1)
     new.write(encode_frame(Frame(1, [], [])), sync=True)
     assert [frame.number for frame in read_frames(disk.open(new.name), 1)] == [1]
+
+
+@pytest.mark.parametrize("first", [1, 2**24 - 2, 2**24 - 1, 2**24, 5 * 2**24 - 1, 2**40])
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_broken_frame_that_a_later_one_knows_to_have_been_durable_is_damage(
+    tmp_path: Path, first: int, broken: int
+) -> None:
+    """Wherever its number stands in the bytes, and however many zeros are in between."""
+    zeros = [JournaledBatch(bytes(16), 0, (bytes(100_000),))]
+    encoded = [b"".join(encode_frame(Frame(first + index, zeros, []), first + index - 1)) for index in range(3)]
+    encoded[broken] = encoded[broken][:-1] + b"x"
+    file = Disk(tmp_path).open("journal")
+    file.write([*encoded, bytes(1000)], 0)
+    with pytest.raises(JournalDamaged, match=f"frame {first + broken:,} at byte"):
+        list(read_frames(file, first))
+
+
+@pytest.mark.parametrize("first", [1, 2**24 - 2, 2**24 - 1])
+def test_a_broken_frame_that_nobody_knows_to_have_been_durable_ends_the_journal(tmp_path: Path, first: int) -> None:
+    encoded = [b"".join(encode_frame(Frame(first + index, [], []), first - 1)) for index in range(3)]
+    file = Disk(tmp_path).open("journal")
+    file.write([encoded[0], b"x" * len(encoded[1]), encoded[2]], 0)
+    assert [frame.number for frame in read_frames(file, first)] == [first]
