@@ -116,12 +116,15 @@ class Exchange:
         return json.loads(output)
 
     def settled_audit(self) -> dict:
-        """The findings when nothing is under way any more; wallets may take a moment to get there."""
+        """The findings when nothing is under way any more; only wallets may take a moment to get there."""
         deadline = time.monotonic() + SETTLED_WITHIN_S
         while True:
             output, problem = self._audit("--settled")
+            findings = json.loads(output)
             if problem is None:
-                return json.loads(output)
+                return findings
+            violated = {name: rule["violated"] for name, rule in findings["rules"].items() if rule["violated"]}
+            assert violated == {"wallets": findings["wallets_behind"]}, problem
             assert time.monotonic() < deadline, problem
 
     def _audit(self, *options: str) -> tuple[str, str | None]:
