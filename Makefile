@@ -32,7 +32,7 @@ test: .venv/dev             ## all tests the machine allows; REQUIRE_ALL=1 makes
 	@exec $(BIN)/python -m pytest $(ARGS)
 
 soak: .venv/dev             ## hours of crashes, damage and kills, of which make test runs a sample; SEED=n repeats
-	@SOAK=1 exec $(BIN)/python -m pytest -s --timeout=0 $(SOAK_TESTS) $(ARGS)
+	@SOAK=1 exec $(BIN)/python -m pytest -s --timeout=0 -o faulthandler_timeout=0 $(SOAK_TESTS) $(ARGS)
 
 check: .venv/dev            ## lint, format, types, layers
 	$(BIN)/ruff check .

@@ -4,6 +4,7 @@ A test that needs something beyond Python is marked `kafka`, `kcat`, `postgres` 
 that name. Where `make provision` has not been run it is skipped, loudly; with REQUIRE_ALL=1 it fails, as does any skip.
 """
 
+import faulthandler
 import itertools
 import os
 import secrets
@@ -17,6 +18,7 @@ import pytest
 
 from tests.soak import SEED, SOAK
 
+EXIT_TIMEOUT_S = 60
 NEEDS = ("kafka", "kcat", "postgres", "browser")
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
 
@@ -98,6 +100,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(f"{count} {need} tests: {missing(need)}", red=True)
     if REQUIRE_ALL and (skipped := skipped_count(config)):
         terminalreporter.line(f"REQUIRE_ALL=1 forbids skips, and {skipped} tests were skipped", red=True)
+
+
+def pytest_unconfigure() -> None:
+    """A thread that a failed test left behind must not keep the run from ending: it is shown, and the run fails."""
+    faulthandler.dump_traceback_later(EXIT_TIMEOUT_S, exit=True)
 
 
 @pytest.fixture(scope="session")

@@ -38,7 +38,7 @@ def test_everything_acknowledged_is_served_after_kills(own_broker: BrokerProcess
                 number += 1
             producer.poll(0.0001)
 
-    thread = threading.Thread(target=produce)
+    thread = threading.Thread(target=produce, daemon=True)
     thread.start()
     try:
         for _ in range(KILLS):
@@ -94,7 +94,7 @@ def test_each_transaction_is_there_completely_or_not_at_all(own_broker: BrokerPr
             transact(b"%d" % number)
             number += 1
 
-    thread = threading.Thread(target=work)
+    thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
         for _ in range(KILLS):

@@ -19,16 +19,26 @@ from tailrace.client.producer import dotted
 
 log = logging.getLogger(__name__)
 
+# Without a time of their own, librdkafka's calls return only when a broker answers. A call that ran out of time and is
+# made again resumes what is under way.
+TRY_S = 2.0
+
 
 class TransactionalProducer:
     """One transaction at a time; not thread-safe.
 
     `produce` and `poll` are librdkafka's own methods, called without a layer in between.
-    Raises ProducerFenced when the transactional id belongs to someone newer.
+    While no broker answers, calls wait, and ask `give_up` every now and then whether to go on.
+    Raises ProducerFenced when the transactional id belongs to someone newer, or when the wait was given up.
     """
 
     def __init__(
-        self, bootstrap_servers: str, transactional_id: str, *, init_timeout_s: float = 60.0, **config: object
+        self,
+        bootstrap_servers: str,
+        transactional_id: str,
+        *,
+        give_up: Callable[[], bool] = lambda: False,
+        **config: object,
     ) -> None:
         settings = dotted(config) | {
             "transactional.id": transactional_id,
@@ -37,12 +47,13 @@ class TransactionalProducer:
         }
         settings.setdefault("transaction.timeout.ms", 10_000)
         self.transactional_id = transactional_id
+        self._give_up = give_up
         self._ended = 0
         self._end_txn_sent = 0
         self._producer = Producer(merged(PRODUCER, bootstrap_servers, settings))
         self.produce = self._producer.produce
         self.poll = self._producer.poll
-        self._guard(self._producer.init_transactions, init_timeout_s)
+        self._guard(self._producer.init_transactions, TRY_S)
 
     @property
     def must_be_replaced(self) -> bool:
@@ -59,6 +70,7 @@ class TransactionalProducer:
         `group_metadata`: fetched just now, so that a member which lost its place is fenced.
         """
         if offsets:
+            # Not resumable, and over at the latest when the transaction's own time is.
             self._guard(self._producer.send_offsets_to_transaction, list(offsets), group_metadata)
 
     def commit(self) -> None:
@@ -67,12 +79,12 @@ class TransactionalProducer:
         Raises TransactionAborted when it was rolled back instead, ProducerFenced when that cannot be known here.
         """
         self._ended += 1
-        self._guard(self._producer.commit_transaction)
+        self._guard(self._producer.commit_transaction, TRY_S)
 
     def abort(self) -> None:
         """Roll the transaction back."""
         self._ended += 1
-        self._guard(self._producer.abort_transaction)
+        self._guard(self._producer.abort_transaction, TRY_S)
 
     def close(self) -> None:
         """Leave; an open transaction is aborted by the next producer of the same id, or by its timeout."""
@@ -92,7 +104,7 @@ class TransactionalProducer:
                 if error.txn_requires_abort():
                     self.abort()
                     raise TransactionAborted(f"{self.transactional_id}: {error.str()}") from exception
-                if not error.retriable():
+                if not error.retriable() or self._give_up():
                     raise ProducerFenced(f"{self.transactional_id}: {error.str()}") from exception
                 log.debug("%s: %s; trying again", self.transactional_id, error.str())
 

@@ -50,14 +50,18 @@ class Intake:
         return [message for message in messages if self._is_record(message) and _place(message) in self._assigned]
 
     def wait(self, seconds: float, stop: Event) -> bool:
-        """Stay a member without taking records; False when told to stop, or when the partitions were shared anew."""
+        """Stay a member without taking records; False when told to stop, or when the partitions were shared anew.
+
+        Raises KafkaException, as `fetch` does.
+        """
         rebalances = self._rebalances
         held = list(self._assigned)
         self._consumer.pause([TopicPartition(*place) for place in held])
         ends_at = time.monotonic() + seconds
         while (left_s := ends_at - time.monotonic()) > 0 and not stop.is_set() and self._rebalances == rebalances:
-            if (message := self._consumer.poll(min(left_s, POLL_S))) is not None:
-                self._pending.append(cast("Record", message))
+            message = cast("Record | None", self._consumer.poll(min(left_s, POLL_S)))
+            if message is not None and self._is_record(message):
+                self._pending.append(message)
         self._consumer.resume([TopicPartition(*place) for place in held if place in self._assigned])
         return self._rebalances == rebalances and not stop.is_set()
 
@@ -65,7 +69,7 @@ class Intake:
         """Have the messages delivered again, where their partition is still ours."""
         first: dict[Place, int] = {}
         for message in (*messages, *self._pending):
-            if message.error() is None and _place(message) in self._assigned:
+            if _place(message) in self._assigned:
                 first[_place(message)] = min(message.offset(), first.get(_place(message), message.offset()))
         self._pending = []
         for place, offset in first.items():

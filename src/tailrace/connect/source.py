@@ -61,7 +61,7 @@ class SourceRunner:
         def pause(seconds: float) -> bool:
             return not stop.wait(seconds)
 
-        producer = self._make_producer()
+        producer = self._make_producer(stop)
         try:
             stored = read_offsets(self._bootstrap_servers, self._offsets_topic, self._config.name)
             self._outage.patiently(lambda: self._task.start(stored.read), pause)
@@ -73,7 +73,7 @@ class SourceRunner:
                     self._write(producer, encoded, batch.offsets)
                 if producer.must_be_replaced:
                     producer.close()
-                    producer = self._make_producer()
+                    producer = self._make_producer(stop)
                 if not batch.more:
                     stop.wait(self._settings["poll.interval.ms"] / 1000)
         except GivenUp:
@@ -82,9 +82,11 @@ class SourceRunner:
             producer.close()
             self._task.stop()
 
-    def _make_producer(self) -> TransactionalProducer:
+    def _make_producer(self, stop: Event) -> TransactionalProducer:
         settings: dict[str, Any] = dict(overrides(self._config, "producer"))
-        return TransactionalProducer(self._bootstrap_servers, f"connect-{self._task_name}", **settings)
+        return TransactionalProducer(
+            self._bootstrap_servers, f"connect-{self._task_name}", give_up=stop.is_set, **settings
+        )
 
     def _transformed(self, records: Sequence[Record]) -> list[Record]:
         kept = []

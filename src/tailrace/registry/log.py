@@ -56,6 +56,7 @@ class SchemaLog:
         self._next_offset = 0
         self._moved = threading.Condition()
         self._write_lock = threading.Lock()
+        self._write_deadline = 0.0
         self._producer: TransactionalProducer | None = None
         self._consumer: Consumer | None = None
         # Asks for the end on a connection of its own: a broker answers in order, so behind a waiting fetch it is slow.
@@ -104,13 +105,14 @@ class SchemaLog:
         """Decide a request, append its events and return once they are applied. Raises TimeoutError."""
         deadline = time.monotonic() + self._timeout_s
         with self._write_lock:
+            self._write_deadline = deadline
             while True:
                 try:
                     return self._decide_and_append(request)
                 except (TransactionAborted, ProducerFenced, KafkaException) as error:
                     log.info("another registry took over writing, or the broker is away; trying again: %s", error)
                     self._drop_producer()
-                    if time.monotonic() > deadline:
+                    if self._is_too_late():
                         raise TimeoutError(f"{self._partition.topic} could not be written: {error}") from error
                     time.sleep(random.uniform(0, FENCED_BACKOFF_S))
                 except TimeoutError:
@@ -140,10 +142,13 @@ class SchemaLog:
         self._producer = TransactionalProducer(
             self._bootstrap_servers,
             f"{self._partition.topic}-writer",
-            init_timeout_s=self._timeout_s,
+            give_up=self._is_too_late,
             linger_ms=0,
         )
         self.catch_up()
+
+    def _is_too_late(self) -> bool:
+        return self._closed.is_set() or time.monotonic() > self._write_deadline
 
     def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None

@@ -82,6 +82,7 @@ class Feed:
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
+        _check_place(records)
         if self._rebalances == before:
             return records
         self._runs.clear()
@@ -96,9 +97,6 @@ class Feed:
             error = record.error()
             if error is None:
                 self._runs.setdefault((record.topic(), record.partition()), []).append(record)
-            elif error.fatal() or error.code() == KafkaError._FATAL:
-                # Even a lone static member is told so when it comes back after its session was given up.
-                raise ConsumerFenced(error.str())
             elif error.code() != KafkaError._PARTITION_EOF:
                 log.info("consumer", error=error.str())
         return len(records)
@@ -114,3 +112,15 @@ class Feed:
                 self._failure = failure
 
         return call
+
+
+def _check_place(records: Sequence[Record]) -> None:
+    """Raise ConsumerFenced when the member has lost its place.
+
+    Even a lone static member is told so when it comes back after its session was given up. It is told once, often by
+    the very call that also revokes its partitions; from then on its consumer gives nothing.
+    """
+    for record in records:
+        error = record.error()
+        if error is not None and (error.fatal() or error.code() == KafkaError._FATAL):
+            raise ConsumerFenced(error.str())

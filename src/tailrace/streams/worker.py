@@ -174,6 +174,7 @@ class Worker:
         return TransactionalProducer(
             self._config.bootstrap_servers,
             f"{self._topology.name}-{self._config.instance}",
+            give_up=self._stop.is_set,
             transaction_timeout_ms=self._config.transaction_timeout_ms,
             linger_ms=0,
         )

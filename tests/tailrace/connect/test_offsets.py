@@ -70,7 +70,9 @@ def test_another_connectors_open_transaction_is_waited_for(
     write(ours, topic, "ours", {"n": 7})
     ours.commit()
     found: list[Any] = []
-    reading = Thread(target=lambda: found.append(read_offsets(broker.bootstrap_servers, topic, "ours").read(TABLE)))
+    reading = Thread(
+        target=lambda: found.append(read_offsets(broker.bootstrap_servers, topic, "ours").read(TABLE)), daemon=True
+    )
     reading.start()
     reading.join(0.5)
     other.commit()

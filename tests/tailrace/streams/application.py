@@ -69,11 +69,13 @@ class Running:
             except BaseException as failure:
                 self.failure = failure
 
-        self.thread = threading.Thread(target=target)
+        self.thread = threading.Thread(target=target, daemon=True)
         self.thread.start()
 
     def __enter__(self):
-        assert self.running.wait(60), self.failure
+        if not self.running.wait(60):
+            self.stop()
+            raise TimeoutError("nothing was assigned within 60 s")
         return self
 
     def __exit__(self, *_):

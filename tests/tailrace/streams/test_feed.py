@@ -156,3 +156,11 @@ def test_a_member_whose_place_is_taken_is_told():
     fed, _ = feed([Item(("", 0), KafkaError._FATAL)])
     with pytest.raises(ConsumerFenced):
         fed.poll(0)
+
+
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_member_whose_place_is_taken_is_told_in_the_middle_of_a_rebalance(before):
+    fed, consumer = feed([Item(("requests", 0))] * before)
+    consumer.script += [lambda: consumer.callbacks["on_lost"](consumer, []), Item(("", 0), KafkaError._FATAL)]
+    with pytest.raises(ConsumerFenced):
+        fed.poll(0)

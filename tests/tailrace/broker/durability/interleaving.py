@@ -110,7 +110,7 @@ def run_broker(disk: SimulatedDisk, state: State, random: Random, use: Callable[
         except BaseException as error:
             errors.append(error)
 
-    thread = Thread(target=run)
+    thread = Thread(target=run, daemon=True)
     thread.start()
     thread.join()
     if errors:

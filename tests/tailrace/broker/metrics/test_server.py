@@ -123,7 +123,7 @@ def test_a_broker_whose_loop_does_not_turn_is_not_ready(monkeypatch: pytest.Monk
     try:
         answer = httpx.get(f"http://127.0.0.1:{server.port}/ready")
         assert (answer.status_code, answer.text) == (503, "the broker did not answer within 0.05 s\n")
-        turning = threading.Thread(target=loop.run_forever)
+        turning = threading.Thread(target=loop.run_forever, daemon=True)
         turning.start()
         assert httpx.get(f"http://127.0.0.1:{server.port}/ready").status_code == 200
         loop.call_soon_threadsafe(loop.stop)
