@@ -12,6 +12,8 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 import pytest
@@ -19,6 +21,8 @@ import pytest
 from tests.soak import SEED, SOAK
 
 EXIT_TIMEOUT_S = 60
+MEMORY = Path("/dev/shm")
+MEMORY_MIN_BYTES = 4 << 30
 NEEDS = ("kafka", "kcat", "postgres", "browser")
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
 
@@ -108,20 +112,29 @@ def pytest_unconfigure() -> None:
 
 
 @pytest.fixture(scope="session")
-def broker() -> Iterator[Engine]:
+def memory() -> Iterator[Path]:
+    """A folder in memory, where the machine has such a file system, for servers whose files are of no interest: on a
+    machine that others use too, a disk may stand still for many seconds."""
+    where = MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_MIN_BYTES else None
+    with TemporaryDirectory(dir=where, prefix="tailrace-", ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def broker(memory: Path) -> Iterator[Engine]:
     """The embedded broker, one for all tests; one that is to be killed a test starts itself."""
     from tailrace.testing.broker import BrokerProcess
 
-    with BrokerProcess() as process:
+    with BrokerProcess(memory / "broker") as process:
         yield process
 
 
 @pytest.fixture(scope="session")
-def kafka() -> Iterator[Engine]:
+def kafka(memory: Path) -> Iterator[Engine]:
     """Apache Kafka, one for all tests; one that is to be killed a test starts itself."""
     from tailrace.testing.kafka import KafkaProcess
 
-    with KafkaProcess() as process:
+    with KafkaProcess(memory / "kafka") as process:
         yield process
 
 

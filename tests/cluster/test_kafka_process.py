@@ -25,7 +25,7 @@ def produce(bootstrap_servers: str, topic: str, values: list[bytes]) -> None:
     errors: list[object] = []
     for value in values:
         producer.produce(topic, value, on_delivery=lambda error, _: errors.append(error))
-    assert producer.flush(30) == 0
+    assert producer.flush(60) == 0
     assert errors == [None] * len(values)
 
 
@@ -34,7 +34,7 @@ def consume(bootstrap_servers: str, topic: str, count: int) -> list[bytes | None
     consumer = Consumer({**settings, "enable.auto.commit": False})
     consumer.subscribe([topic])
     try:
-        messages = consumer.consume(count, timeout=30)
+        messages = consumer.consume(count, timeout=60)
     finally:
         consumer.close()
     return [message.value() for message in messages]
@@ -65,7 +65,7 @@ def test_transactions_commit(node: KafkaProcess, unique: Callable[[str], str]) -
 def test_topics_get_the_partitions_asked_for(node: KafkaProcess, unique: Callable[[str], str]) -> None:
     topic = unique("events")
     produce(node.bootstrap_servers, topic, [b"1"])
-    metadata = AdminClient({"bootstrap.servers": node.bootstrap_servers}).list_topics(topic, timeout=30)
+    metadata = AdminClient({"bootstrap.servers": node.bootstrap_servers}).list_topics(topic, timeout=60)
     assert len(metadata.topics[topic].partitions) == 3
 
 

@@ -16,7 +16,7 @@ from tailrace.testing.broker import BrokerProcess
 
 from .java_tools import JavaTools
 
-GIVE_UP_S = 20.0
+GIVE_UP_S = 60
 
 
 class Engine(Protocol):

@@ -10,7 +10,7 @@ from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Self
 
-WAIT_S = 20.0
+WAIT_S = 60
 
 
 class HoldingProxy:

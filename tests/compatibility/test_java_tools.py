@@ -258,7 +258,7 @@ def test_transactions_are_listed_described_and_aborted(shell: Shell, clients: Cl
 
 
 def test_the_cluster_is_described(shell: Shell, clients: Clients, topic: str) -> None:
-    cluster_id = clients.admin.describe_cluster().result(10).cluster_id
+    cluster_id = clients.admin.describe_cluster().result(60).cluster_id
     assert shell("kafka-cluster", "cluster-id").rows() == [["Cluster", "ID:", cluster_id]]
     assert "Produce(0): 0 to " in shell("kafka-broker-api-versions").out
     shell("kafka-features", "describe")

@@ -84,7 +84,7 @@ def certificates(authority: Authority) -> dict[str, Path]:
 
 def users(data: Path, *arguments: str, password: str = "") -> str:
     command = [str(Path(sys.executable).with_name("tailrace")), "users", *arguments, "--data", str(data)]
-    done = subprocess.run(command, input=password, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, input=password, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

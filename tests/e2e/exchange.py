@@ -15,7 +15,7 @@ from tailrace.client import consumer, watermarks
 from tailrace.testing.port import free_port
 
 READY_TIMEOUT_S = 60.0
-SETTLED_WITHIN_S = 30.0
+SETTLED_WITHIN_S = 60
 COMMANDS = {
     "broker": "tailrace.broker",
     "registry": "tailrace.registry",
@@ -54,7 +54,7 @@ class Exchange:
         begun = time.monotonic()
         processes = psutil.Process(self.process.pid).children(recursive=True)
         self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(30) == 0, self.said()
+        assert self.process.wait(60) == 0, self.said()
         assert not [process for process in processes if process.is_running()]
         return time.monotonic() - begun
 
@@ -93,7 +93,7 @@ class Exchange:
     def count(self, topic: str) -> int:
         """How many offsets a topic has used."""
         reader = consumer(self.bootstrap_servers, "none")
-        partitions = reader.list_topics(topic, timeout=10).topics[topic].partitions
+        partitions = reader.list_topics(topic, timeout=60).topics[topic].partitions
         ends = (watermarks(reader, topic, number) for number in partitions)
         total = sum(end - start for start, end in ends)
         reader.close()
@@ -143,7 +143,7 @@ class Customer:
     """Somebody with a browser of their own."""
 
     def __init__(self, url: str, username: str) -> None:
-        self.http = httpx.Client(base_url=url, timeout=30)
+        self.http = httpx.Client(base_url=url, timeout=60)
         self.username = username
 
     def sign_up(self, home_currency: str = "EUR") -> None:
@@ -155,7 +155,7 @@ class Customer:
         }
         answer = self.http.post("/api/accounts", json=body)
         assert answer.status_code == 201, answer.text
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while self.http.get("/api/account").json()["status"] != "active":
             assert time.monotonic() < deadline, "the account does not become active"
             time.sleep(0.05)

@@ -38,7 +38,7 @@ def wait_for_requests(exchange):
 def kill_and_wait_for_restart(exchange, name):
     process = exchange.processes(name)[0]
     os.kill(process.pid, signal.SIGKILL)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not [p for p in exchange.processes(name) if p.pid != process.pid] or not exchange.is_ready():
         assert time.monotonic() < deadline, exchange.said()
         time.sleep(0.1)

@@ -76,7 +76,7 @@ def test_unreadable_bytes_become_a_dead_letter_and_the_service_goes_on(exchange)
     vandal = producer(exchange.bootstrap_servers)
     vandal.produce("transaction-requests", b"\x00\x00\x00\x00\x00 no avro", key=account_id)
     vandal.produce("exchange-rates", b"nonsense", key="EUR-USD")
-    assert vandal.flush(10) == 0
+    assert vandal.flush(60) == 0
     assert mallory.deposit("1.00", "EUR")["status"] == "succeeded"
     assert mallory.exchange("1.00", "EUR", "USD")["status"] == "succeeded"
     letters = [

@@ -22,7 +22,7 @@ except ZeroDivisionError:
 
 def logged(form: str, level: str) -> list[str]:
     code = LOGGING.format(form=form, level=level)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == ""
     return done.stderr.splitlines()
 

@@ -266,12 +266,11 @@ class Connection(asyncio.BufferedProtocol):
 
     def _complete(self, api: Api, call: Call, slot: Slot, reply: Reply) -> None:
         """Encode a reply and send it when it may be sent."""
-        if reply is None:
-            parts: Parts = []
-        elif isinstance(reply, list):
-            parts = reply
-        else:
-            parts = encode_response(api.name, call.api_version, call.correlation_id, reply)
+        try:
+            parts = _encoded(api, call, reply)
+        except Exception as error:
+            self._fail(api, error, slot)
+            return
         commit = self._broker.commit
         if api.waits and commit.durable_frame < commit.recorded_frame:
             commit.when_durable(commit.recorded_frame, lambda: self._release(slot, parts))
@@ -325,3 +324,11 @@ class Connection(asyncio.BufferedProtocol):
             self._free(slot)
         if self._transport is not None:
             self._transport.abort()
+
+
+def _encoded(api: Api, call: Call, reply: Reply) -> Parts:
+    if reply is None:
+        return []
+    if isinstance(reply, list):
+        return reply
+    return encode_response(api.name, call.api_version, call.correlation_id, reply)

@@ -67,7 +67,7 @@ class Writer:
             self._write(REJECTED_TRANSACTIONS, partition.rejected)
         for request in records.dead_letters:
             self._bury(request)
-        assert self._producer.flush(10) == 0
+        assert self._producer.flush(60) == 0
 
     def _write(self, contract: Contract[T], log: list[Read[T]]) -> None:
         serde = contract.serde(self._registry)

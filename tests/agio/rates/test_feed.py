@@ -18,7 +18,7 @@ from agio.rates.kraken import KRAKEN
 from tailrace.testing.port import free_port
 
 # Far more than anything here takes.
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 IMPATIENT = Patience(answer_s=5, silence_s=0.2, backoff_s=0.01, max_backoff_s=0.05)
 PATIENT = replace(IMPATIENT, silence_s=TIMEOUT_S)
 

@@ -26,7 +26,7 @@ from tailrace.testing.port import free_port
 from tailrace.testing.registry import RegistryProcess
 
 # Far more than anything here takes.
-TIMEOUT_S = 30
+TIMEOUT_S = 60
 
 
 @pytest.fixture(scope="module")

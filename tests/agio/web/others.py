@@ -55,7 +55,7 @@ class Others:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        self._producer.flush(5)
+        self._producer.flush(60)
 
     def quote(self, base: str, quote: str, bid: str, ask: str) -> None:
         """Publish a quote of now."""
@@ -66,7 +66,7 @@ class Others:
     def write(self, contract: Contract[Any], key: str, event: object) -> None:
         """Write a record and wait until it is there."""
         self.produce(contract, key, event)
-        assert self._producer.flush(10) == 0
+        assert self._producer.flush(60) == 0
 
     def produce(self, contract: Contract[Any], key: str, event: object) -> None:
         """Write a record soon."""
@@ -75,7 +75,7 @@ class Others:
     def produce_bytes(self, contract: Contract[Any], key: bytes, value: bytes) -> None:
         """Write a record that is no event, and wait until it is there."""
         self._producer.produce(contract.topic, value, key)
-        assert self._producer.flush(10) == 0
+        assert self._producer.flush(60) == 0
 
     def _run(self) -> None:
         reader = consumer(self._bootstrap_servers, "others")

@@ -55,7 +55,7 @@ class WebService:
         assert self._thread is not None
         began = time.monotonic()
         self._stop.set()
-        self._thread.join(10)
+        self._thread.join(60)
         assert not self._thread.is_alive()
         return time.monotonic() - began
 

@@ -39,11 +39,11 @@ def test_whoever_is_asked_for_watchers_could_look_at_the_change_already(platform
         is_watched=is_watched,
     )
     feed.start()
-    assert caught_up.wait(30), feed.waits_for
+    assert caught_up.wait(60), feed.waits_for
     username = f"user-{account_id}"
     platform.others.write(topics.SIGN_UPS, username, SignUp(username, account_id, "Ada", "EUR", "hash", 1))
     platform.others.write(topics.ACCOUNTS, account_id, Account(account_id, username, "Ada", "EUR", "active", 2))
-    assert told.wait(30)
+    assert told.wait(60)
     feed.stop()
     assert not feed.is_alive()
     assert feed.failure is None

@@ -25,7 +25,7 @@ from tailrace.wire.messages import message_class
 
 Answer = Any
 CLOSED = "the connection was closed"
-TIMEOUT_S = 10.0
+TIMEOUT_S = 60
 ANY_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 # What no two brokers have in common, or what says nothing: texts for people, addresses, times.

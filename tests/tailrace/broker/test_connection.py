@@ -21,7 +21,7 @@ class Engine(Protocol):
 @contextmanager
 def connected(broker: Engine) -> Iterator[socket.socket]:
     host, port = broker.bootstrap_servers.split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         yield connection
 
 

@@ -29,7 +29,7 @@ class Client:
 
     def __init__(self, broker: Engine) -> None:
         host, port = broker.bootstrap_servers.split(":")
-        self._socket = socket.create_connection((host, int(port)), timeout=10)
+        self._socket = socket.create_connection((host, int(port)), timeout=60)
 
     def ask(self, request: Any) -> Any:
         """The response; None when the broker closed the connection."""

@@ -82,7 +82,7 @@ def test_only_committed_records_are_shown_unless_told(
     for value, end in (("aborted", producer.abort_transaction), ("committed", producer.commit_transaction)):
         producer.begin_transaction()
         producer.produce(topic, value, partition=0)
-        producer.flush(30)
+        producer.flush(60)
         end()
     assert tailrace("consume", topic, "--until-end").stdout == "committed\n"
     everything = tailrace("consume", topic, "--until-end", "--isolation", "read_uncommitted").stdout
@@ -96,7 +96,7 @@ def test_it_follows_until_ctrl_c(tailrace: Tailrace, filled: str) -> None:
     assert process.stdout
     assert process.stdout.readline() == "new\n"
     process.send_signal(signal.SIGINT)
-    rest, said = process.communicate(timeout=30)
+    rest, said = process.communicate(timeout=60)
     assert (process.returncode, rest, said) == (0, "", "")
 
 
@@ -107,7 +107,7 @@ def test_who_reads_its_output_may_have_enough(tailrace: Tailrace, filled: str) -
     process.stdout.readline()
     process.stdout.close()
     tailrace("produce", filled, "--partition", "0", given="new\n")
-    assert process.wait(30) == 0
+    assert process.wait(60) == 0
     assert process.stderr
     assert process.stderr.read() == ""
 

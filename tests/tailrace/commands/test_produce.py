@@ -82,7 +82,7 @@ def test_records_that_no_broker_took_are_counted(unique: object) -> None:
         while "1" not in Tailrace(broker.bootstrap_servers)("topics", "offsets", "topic").rows[1]:
             pass
         broker.kill()
-        _, said = process.communicate("second\n", timeout=30)
+        _, said = process.communicate("second\n", timeout=60)
     assert process.returncode == 1
     assert "line 2 was not acknowledged: " in said
     assert said.endswith("1 records were acknowledged\n")
@@ -100,7 +100,7 @@ def test_ctrl_c_sends_what_was_read_and_ends() -> None:
         while "1" not in tailrace("topics", "offsets", "topic").rows[1]:
             pass
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 130
+        assert process.wait(60) == 130
         assert process.stderr
         assert process.stderr.read() == "1 records acknowledged\n"
 

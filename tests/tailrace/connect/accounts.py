@@ -88,7 +88,7 @@ def running(
         worker.join()
 
 
-def eventually(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+def eventually(condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
     """Wait for a condition and give its value."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
@@ -101,6 +101,6 @@ def run_until_killed(point: str, broker: Any, config: Mapping[str, str]) -> None
     """Run a worker in a process of its own that kills itself at the point."""
     command = [sys.executable, "-m", "tests.tailrace.connect.crashing_worker"]
     ended = subprocess.run(
-        [*command, point, broker.bootstrap_servers, json.dumps(config)], cwd=REPOSITORY, timeout=60, check=False
+        [*command, point, broker.bootstrap_servers, json.dumps(config)], cwd=REPOSITORY, timeout=100, check=False
     )
     assert ended.returncode == -signal.SIGKILL

@@ -76,7 +76,7 @@ def test_another_connectors_open_transaction_is_waited_for(
     reading.start()
     reading.join(0.5)
     other.commit()
-    reading.join(20)
+    reading.join(60)
     assert found == [{"n": 7}]
     ours.close()
     other.close()

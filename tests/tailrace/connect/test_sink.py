@@ -48,7 +48,7 @@ class Requests:
         self._producer.produce(self.topic, key=key, value=value, headers=headers)
 
     def flush(self) -> None:
-        assert self._producer.flush(10) == 0
+        assert self._producer.flush(60) == 0
 
 
 ROWS = "SELECT count(*), count(DISTINCT account_id) FROM accounts"
@@ -61,7 +61,7 @@ def is_count(database: AccountDatabase, count: int) -> bool:
 def lag(broker: Any, topic: str) -> int:
     """How far the sink's committed offsets are behind the end of its topic."""
     group = consumer(broker.bootstrap_servers, f"connect-{topic}")
-    committed = group.committed([TopicPartition(topic, partition) for partition in range(2)], timeout=10)
+    committed = group.committed([TopicPartition(topic, partition) for partition in range(2)], timeout=60)
     behind = sum(watermarks(group, topic, at.partition)[1] - max(at.offset, 0) for at in committed)
     group.close()
     return behind

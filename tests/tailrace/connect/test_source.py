@@ -237,7 +237,7 @@ def test_a_broker_that_is_killed_is_waited_for(
                 if number == 150:
                     broker.kill()
                     broker.start()
-            assert requests.flush(30) == 0
+            assert requests.flush(60) == 0
             keys = eventually(lambda: len(found := keys_of(broker, f"{name}-accounts")) >= 300 and found, 40)
     assert sorted(keys) == sorted(f"a{number}" for number in range(300))
     assert sqlite.rows("SELECT count(*), count(DISTINCT account_id) FROM accounts") == [(300, 300)]

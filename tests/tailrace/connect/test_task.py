@@ -33,7 +33,7 @@ def test_a_task_that_failed_is_restarted() -> None:
     runner.trace = "db is away"
     assert task.status() == {"state": "RUNNING", "trace": "db is away"}
     stop.set()
-    assert task.join(5)
+    assert task.join(60)
     assert (task.status(), runner.runs) == ({"state": "UNASSIGNED", "trace": "db is away"}, 2)
 
 
@@ -51,5 +51,5 @@ def test_a_task_that_cannot_even_be_made_is_tried_again() -> None:
     task.start(stop)
     eventually(lambda: task.status()["state"] == "RUNNING")
     stop.set()
-    assert task.join(5)
+    assert task.join(60)
     assert len(made) == 2

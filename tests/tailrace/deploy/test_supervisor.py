@@ -283,7 +283,7 @@ Program = Callable[[str, float], tuple[subprocess.Popen[str], int]]
 def test_a_signal_stops_all_in_an_orderly_way(supervising_program: Program, signum: signal.Signals) -> None:
     process, child = supervising_program(FOREVER, 30)
     process.send_signal(signum)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, f"{signum.name}: stopping; once more kills at once\n")
     assert not alive(child)
 
@@ -294,7 +294,7 @@ def test_a_second_signal_kills_at_once(supervising_program: Program, tmp_path: P
     assert process.stderr is not None
     assert process.stderr.readline().startswith("SIGINT: stopping")
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     assert process.returncode == 0
     assert not alive(child)
 
@@ -304,5 +304,5 @@ def test_no_child_outlives_a_killed_supervisor(supervising_program: Program) -> 
     process, child = supervising_program(STUBBORN, 5)
     assert alive(child)
     process.kill()
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     asyncio.run(until(lambda: not alive(child)))

@@ -18,7 +18,7 @@ COMMAND = [sys.executable, "-m", "tailrace.registry"]
 
 
 def refusal(*options: str) -> str:
-    done = subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     return done.stderr
@@ -51,7 +51,7 @@ def test_signal_ends_it_cleanly(
         client.register("s", '"string"')
         begin = time.monotonic()
         process.send_signal(stop)
-        assert process.wait(10) == 0
+        assert process.wait(60) == 0
         assert time.monotonic() - begin < 2
     finally:
         process.kill()

@@ -26,9 +26,9 @@ from tailrace.registry.store import (
 
 @contextmanager
 def opened(engine: Any, topic: str) -> Iterator[SchemaLog]:
-    log = SchemaLog(engine.bootstrap_servers, topic)
+    log = SchemaLog(engine.bootstrap_servers, topic, timeout_s=60)
     try:
-        log.start(30)
+        log.start(60)
         yield log
     finally:
         log.close()

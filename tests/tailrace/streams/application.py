@@ -26,7 +26,7 @@ class Application:
     def send(self, requests):
         for key, request in requests:
             self.producer.produce(f"{self.prefix}additions", PackSerde(Add).encode(request), key=key)
-        assert self.producer.flush(30) == 0
+        assert self.producer.flush(60) == 0
 
     def start(self, instance="1", folder=None, **config):
         return Running(self, instance, self.folder / (folder or instance), config)
@@ -83,6 +83,6 @@ class Running:
 
     def stop(self):
         self.stop_event.set()
-        self.thread.join(30)
+        self.thread.join(60)
         assert not self.thread.is_alive()
         assert self.failure is None, self.failure

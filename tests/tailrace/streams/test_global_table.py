@@ -27,7 +27,7 @@ class Rates:
     def publish(self, amount, value=None):
         for key in KEYS:
             self.producer.produce(self.topic, value or PackSerde(Add).encode(Add(key, amount)), key=key)
-        assert self.producer.flush(30) == 0
+        assert self.producer.flush(60) == 0
 
     def open(self):
         tables = GlobalTables(
@@ -57,7 +57,7 @@ def test_what_is_published_later_arrives(rates):
     tables = rates.open()
     assert rates.amounts(tables) == [None] * len(KEYS)
     rates.publish(3)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while rates.amounts(tables) != [3] * len(KEYS):
         assert time.monotonic() < deadline
         tables.update(0.1)

@@ -101,7 +101,7 @@ def test_a_second_instance_of_the_same_name_fences_the_first(application):
 def test_unreadable_records_become_dead_letters_in_the_same_transaction(application):
     application.send(requests(5))
     application.producer.produce(f"{application.prefix}additions", b"\xff", key="k1")
-    application.producer.flush(10)
+    application.producer.flush(60)
     application.send(requests(5, start=5))
     with application.start():
         application.wait_for_added(10)

@@ -33,7 +33,7 @@ def open_and_use(application, numbers):
     for number in numbers:
         key = f"account-{number}"
         application.producer.produce(f"{application.prefix}accounts", PackSerde(Add).encode(Add("", 0)), key=key)
-        assert application.producer.flush(30) == 0
+        assert application.producer.flush(60) == 0
         application.send([(key, Add(str(number), 1))])
 
 

@@ -42,7 +42,7 @@ from confluent_kafka.admin import AdminClient
 
 def test_the_default_of_partitions(kafka):
     topic = kafka.topic(partitions=-1)
-    known = AdminClient({"bootstrap.servers": kafka.bootstrap_servers}).list_topics(timeout=10).topics
+    known = AdminClient({"bootstrap.servers": kafka.bootstrap_servers}).list_topics(timeout=60).topics
     assert len(known[topic].partitions) == 3
 """
     assert "1 passed" in project(conftest=example("conftest.py"), test_it=test).stdout
@@ -75,7 +75,7 @@ def test_the_next_one_has_a_broker_again(kafka):
     producer = kafka.producer()
     topic = kafka.topic()
     producer.produce(topic, "v")
-    assert producer.flush(10) == 0
+    assert producer.flush(60) == 0
     assert [record.value() for record in kafka.records(topic)] == [b"v"]
 
 def test_it_is_gone_at_the_end(kafka_broker):

@@ -51,7 +51,7 @@ def test_a_scrape_shows_what_was_done(broker: BrokerProcess) -> None:
     writer = producer(broker.bootstrap_servers)
     for number in range(100):
         writer.produce("orders", f"value {number}", partition=number % 3)
-    writer.flush(10)
+    writer.flush(60)
     before = Scrape(address(broker))
     assert len(list(read_to_end(broker.bootstrap_servers, ["orders"]))) == 100
     after = Scrape(address(broker))

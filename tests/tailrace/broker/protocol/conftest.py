@@ -30,7 +30,7 @@ from tailrace.wire.record_batch import (
     iter_records,
 )
 
-GIVE_UP_S = 20
+GIVE_UP_S = 60
 READ_COMMITTED = 1
 CLIENT_ID = b"protocol"
 

@@ -11,7 +11,7 @@ from tailrace.testing.broker import BrokerProcess
 
 def users(data: Path, *arguments: str, password: str = "") -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("tailrace")), "users", *arguments, "--data", str(data)]
-    return subprocess.run(command, input=password, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, input=password, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_users_are_added_listed_and_removed(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_broker_that_runs_keeps_its_directory(tmp_path: Path) -> None:
 )
 def test_settings_that_cannot_work_are_said_in_one_line(tmp_path: Path, options: list[str], expected: str) -> None:
     command = [sys.executable, "-m", "tailrace.broker", "--data", str(tmp_path), "--port", "0", *options]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 2
     [line] = ended.stderr.splitlines()
     assert line.startswith("tailrace broker: ")
