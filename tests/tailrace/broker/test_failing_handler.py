@@ -6,7 +6,7 @@ import pytest
 
 from tailrace.broker.dispatch import APIS
 
-from .fuzz.world import World, Wire
+from .fuzz.world import Wire, World
 from .requests import encode_request, framed
 
 METADATA = 3
