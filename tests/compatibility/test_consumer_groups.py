@@ -70,6 +70,24 @@ def test_three_members_share_the_partitions(clients: Clients, assignor: str) -> 
     poll_until(lambda: share(first, second) == [3, 3], first, second)
 
 
+def test_range_keeps_topics_of_one_size_together_in_the_order_of_the_instances(clients: Clients) -> None:
+    """Also when one of them is made later, and whoever was there first."""
+    old, new = clients.topic(partitions=4), clients.unique("topic")
+    group = quick_group(clients)
+    second = member(clients, old, new, group=group, group_remote_assignor="range", group_instance_id="2")
+    poll_until(lambda: share(second) == [4], second)
+    first = member(clients, old, new, group=group, group_remote_assignor="range", group_instance_id="1")
+    poll_until(lambda: share(first, second) == [2, 2], first, second)
+    clients.create_topic(new, partitions=4)
+
+    def places(consumer: Any) -> set[tuple[str, int]]:
+        return {(place.topic, place.partition) for place in consumer.assignment()}
+
+    for consumer, indexes in ((first, (0, 1)), (second, (2, 3))):
+        wanted = {(topic, index) for topic in (old, new) for index in indexes}
+        poll_until(lambda consumer=consumer, wanted=wanted: places(consumer) == wanted, first, second)
+
+
 def test_only_what_moves_is_taken_away(clients: Clients) -> None:
     topic = clients.topic(partitions=4)
     group = quick_group(clients)

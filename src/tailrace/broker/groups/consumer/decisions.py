@@ -198,10 +198,15 @@ def _present_targets(group: ConsumerGroup, member: Member, replaced_id: str | No
 def _assign(
     members: Mapping[str, Member], present: Mapping[str, Assignment], metadata: Metadata
 ) -> dict[str, Assignment]:
-    topics = {member_id: metadata.subscribed(member) for member_id, member in members.items()}
+    topics = {member.member_id: metadata.subscribed(member) for member in sorted(members.values(), key=_rank)}
     subscriptions = {member_id: frozenset(subscribed) for member_id, subscribed in topics.items()}
     counts = {key: topic.partition_count for subscribed in topics.values() for key, topic in subscribed.items()}
     return ASSIGNORS[preferred_assignor(members.values())](subscriptions, counts, present)
+
+
+def _rank(member: Member) -> tuple[bool, str, str]:
+    """Static members first: they keep their place in the order when they come back under another id."""
+    return member.instance_id is None, member.instance_id or "", member.member_id
 
 
 def _fingerprint(members: Collection[Member], metadata: Metadata) -> bytes:

@@ -1,8 +1,7 @@
 """Server-side assignors: who should have which partition, given what everybody has now.
 
-An assignor takes the topics of every member, the number of partitions of every topic, and the present target. Each
-partition goes to one of the members that subscribed to its topic, and what need not move stays where it is. Racks are
-not considered.
+An assignor takes the topics of every member, in the members' order, the number of partitions of every topic, and the
+present target. Each partition goes to one of the members that subscribed to its topic. Racks are not considered.
 """
 
 from collections.abc import Callable, Mapping
