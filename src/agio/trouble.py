@@ -7,6 +7,7 @@ import typer
 
 from tailrace.client import BrokerUnreachable
 from tailrace.connect.errors import ConfigError, SystemUnreachable
+from tailrace.directory_lock import DirectoryInUse
 from tailrace.listening import AddressUnavailable
 from tailrace.registry.errors import IncompatibleSchema, RegistryUnreachable
 from tailrace.streams import TopologyError
@@ -21,6 +22,7 @@ def as_trouble(error: Exception) -> str | None:
         | RegistryUnreachable
         | SystemUnreachable
         | ConfigError
+        | DirectoryInUse
         | IncompatibleSchema
         | TopologyError,
     ):

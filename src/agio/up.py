@@ -14,6 +14,8 @@ from tailrace.client import wait_for_broker
 from tailrace.deploy.process import ProcessSpec
 from tailrace.deploy.ready import answering, listening, never
 from tailrace.deploy.supervisor import Supervisor
+from tailrace.directory_lock import DirectoryLock
+from tailrace.listening import take_address
 
 HOST = "127.0.0.1"
 
@@ -45,6 +47,15 @@ class Plan:
     def registry(self) -> str:
         """URL of the registry that is used."""
         return self.schema_registry or f"http://{HOST}:{self.registry_port}"
+
+    def ports(self) -> dict[int, str]:
+        """The ports that our processes listen on, with the options that choose them."""
+        ports = {self.port: "--port"}
+        if self.bootstrap_servers is None:
+            ports[self.kafka_port] = "--kafka-port"
+        if self.schema_registry is None:
+            ports[self.registry_port] = "--registry-port"
+        return ports
 
     def platform(self) -> list[ProcessSpec]:
         """The broker and the registry, as far as they are ours."""
@@ -108,12 +119,21 @@ class Plan:
 
 
 def run(plan: Plan) -> int:
-    """Start everything and keep it running; the exit status. Raises what `agio.trouble` knows."""
+    """Start everything and keep it running; the exit status. Raises what `agio.trouble` knows.
+
+    What another exchange has is noticed before anything starts: its services would be fenced by ours.
+    """
     plan.counts()
+    lock = DirectoryLock(plan.data, "exchange")
+    lock.acquire()
+    for port, option in plan.ports().items():
+        take_address(HOST, port, option).close()
     if plan.bootstrap_servers is not None:
         wait_for_broker(plan.bootstrap_servers, timeout_s=5.0)
-    plan.data.mkdir(parents=True, exist_ok=True)
-    return asyncio.run(_supervise(plan))
+    try:
+        return asyncio.run(_supervise(plan))
+    finally:
+        lock.release()
 
 
 async def _supervise(plan: Plan) -> int:

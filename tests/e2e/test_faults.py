@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.e2e.exchange import Exchange
+from tests.e2e.exchange import COMMANDS, Exchange
 
 RATE, ACCOUNTS = 200, 40
 
@@ -125,11 +125,18 @@ def assigned_partitions(exchange, name):
     return len(numbers.split(",")) if numbers else 0
 
 
-def test_a_port_in_use_is_one_clear_line_and_status_2(exchange, tmp_path):
-    ports = [f"--port={exchange.port}", "--kafka-port=0", "--registry-port=0"]
-    status, said = run_up(tmp_path, *ports, "--bootstrap-servers", exchange.bootstrap_servers)
-    assert status == 2
-    assert str(exchange.port) in said
+def test_a_second_exchange_is_refused_before_it_disturbs_the_first(exchange, tmp_path):
+    """Its services would have the names of those that run, and fence them."""
+    running = [process.pid for name in COMMANDS for process in exchange.processes(name)]
+    status, said = run_up(exchange.folder, "--bootstrap-servers", exchange.bootstrap_servers)
+    assert (status, said.count("\n")) == (2, 1), said
+    assert f"{exchange.folder} is in use by another exchange" in " ".join(said.split())
+    for option in (f"--port={exchange.port}", f"--registry-port={exchange.registry_port}"):
+        status, said = run_up(tmp_path, "--bootstrap-servers", exchange.bootstrap_servers, option)
+        assert (status, said.count("\n")) == (2, 1), said
+        assert option.replace("=", " ").split()[1] in said
+        assert said.endswith(f"with {option.partition('=')[0]}\n")
+    assert [process.pid for name in COMMANDS for process in exchange.processes(name)] == running
 
 
 @pytest.mark.parametrize(

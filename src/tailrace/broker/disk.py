@@ -5,11 +5,12 @@ Nothing is durable before `File.sync`, and a new, renamed or removed name not be
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+
+from tailrace.directory_lock import DirectoryLock
 
 Buffers = Sequence[bytes | memoryview]
 """Bytes in parts that lie behind each other."""
@@ -73,34 +74,20 @@ class File:
             os.close(self._descriptor)
 
 
-class DataDirectoryInUse(Exception):
-    """Another process owns the data directory."""
-
-
 class Disk:
     """The directory that holds a broker's data, owned by one process at a time."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self._lock: int | None = None
+        self._lock = DirectoryLock(root, "broker")
 
     def lock(self) -> None:
-        """Create the directory if need be and own it until the process ends. Raises DataDirectoryInUse."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        path = self.root / ".lock"
-        self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataDirectoryInUse(
-                f"{self.root} is in use by another broker; stop that one or choose another directory with --data"
-            ) from None
+        """Create the directory if need be and own it until the process ends. Raises DirectoryInUse."""
+        self._lock.acquire()
 
     def unlock(self) -> None:
         """Let another broker own the directory."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.release()
 
     def open(self, name: str) -> File:
         """Open a file for reading and writing, created with its directories where they do not exist."""

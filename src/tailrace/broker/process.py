@@ -18,7 +18,7 @@ from tailrace.broker.broker import Broker
 from tailrace.broker.checkpoint import CorruptCheckpoint
 from tailrace.broker.compaction import Compaction
 from tailrace.broker.config import BrokerConfig, Flush
-from tailrace.broker.disk import DataDirectoryInUse, Disk
+from tailrace.broker.disk import Disk
 from tailrace.broker.expiration import forget_producers
 from tailrace.broker.listener import Listener
 from tailrace.broker.log.journal import JournalDamaged
@@ -28,6 +28,7 @@ from tailrace.broker.retention import enforce_retention
 from tailrace.broker.security.config import InvalidSecurity
 from tailrace.broker.security.tls import server_context
 from tailrace.broker.server_properties import InvalidSetting, read_config
+from tailrace.directory_lock import DirectoryInUse
 from tailrace.listening import AddressUnavailable, take_address
 from tailrace.logs import configure_logs
 
@@ -43,7 +44,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of malloc.h
 # What says in its message why the broker cannot start and what to do.
 CANNOT_START = (
     AddressUnavailable,
-    DataDirectoryInUse,
+    DirectoryInUse,
     InvalidSecurity,
     CorruptCheckpoint,
     CorruptSegment,

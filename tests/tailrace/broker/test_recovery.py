@@ -13,12 +13,13 @@ from tailrace.broker import checkpoint as checkpoints
 from tailrace.broker.broker import Broker
 from tailrace.broker.checkpoint import CorruptCheckpoint
 from tailrace.broker.config import BrokerConfig
-from tailrace.broker.disk import DataDirectoryInUse, Disk
+from tailrace.broker.disk import Disk
 from tailrace.broker.events import OffsetsCommitted, TopicDeleted
 from tailrace.broker.log import journal
 from tailrace.broker.log.journal import JournalDamaged, journal_files
 from tailrace.broker.log.segment import CorruptSegment
 from tailrace.broker.recovery import JournalGap, recover
+from tailrace.directory_lock import DirectoryInUse
 
 from .conftest import append, create_topic, everything, fail, running
 from .durability.simulated_disk import SimulatedDisk
@@ -186,7 +187,7 @@ def test_a_deleted_topic_leaves_no_files(tmp_path: Path) -> None:
 def test_a_directory_has_one_owner(tmp_path: Path) -> None:
     owner = Disk(tmp_path)
     owner.lock()
-    with pytest.raises(DataDirectoryInUse, match="in use by another broker"):
+    with pytest.raises(DirectoryInUse, match="in use by another broker"):
         Disk(tmp_path).lock()
     owner.unlock()
     Disk(tmp_path).lock()

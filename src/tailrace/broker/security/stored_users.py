@@ -11,15 +11,16 @@ from pathlib import Path
 from tailrace.broker.broker import Broker, State
 from tailrace.broker.checkpoint import CorruptCheckpoint
 from tailrace.broker.config import BrokerConfig, Flush
-from tailrace.broker.disk import DataDirectoryInUse, Disk
+from tailrace.broker.disk import Disk
 from tailrace.broker.events import AnyEvent
 from tailrace.broker.log.journal import JournalDamaged
 from tailrace.broker.log.segment import CorruptSegment
 from tailrace.broker.recovery import JournalGap, recover
+from tailrace.directory_lock import DirectoryInUse
 
 CHECKPOINT_WITHIN_S = 10.0
 EXIT_DISK_FAILED = 3
-CANNOT = (DataDirectoryInUse, CorruptCheckpoint, CorruptSegment, JournalDamaged, JournalGap)
+CANNOT = (DirectoryInUse, CorruptCheckpoint, CorruptSegment, JournalDamaged, JournalGap)
 
 
 def stored_state(data: Path) -> State:
