@@ -62,6 +62,8 @@ class State:
         self.acls = Acls(checkpoint.acls)
         self.consumer_groups = ConsumerGroups(checkpoint.consumer_groups)
         self.group_configs = dict(checkpoint.group_configs)
+        # Files of the journal that were read because no checkpoint covers them.
+        self.files_behind = 0
         # Files that a stop or a crash kept from being removed; the next checkpoint will not speak of them.
         self.obsolete_files: list[str] = []
         # Segments that were written again from the journal: durable only after the next checkpoint.
@@ -215,6 +217,7 @@ class Broker:
             snapshot=lambda: _encode(state.checkpoint()),
             on_failure=on_failure,
             changed_segments=state.replayed_segments,
+            files_behind=state.files_behind,
         )
         self.commit.advanced = self._wake_readers
         self.connection_counters = ConnectionCounters()

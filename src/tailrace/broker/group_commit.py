@@ -3,7 +3,8 @@
 A round takes everything that is waiting, writes it to the journal in a thread, makes that durable, writes the batches
 to their segments (the page cache is enough, the journal has them), and only then moves the high watermarks and runs
 what waits for it. While it runs, the next round gathers. When the journal has grown, the round also rotates it and
-hands a snapshot of the state to the checkpoint thread.
+hands a snapshot of the state to the checkpoint thread; so does the first round after a crash, that the next start need
+not read the same again.
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class GroupCommit:
         snapshot: Callable[[], bytes],
         on_failure: Callable[[BaseException], None],
         changed_segments: Iterable[Segment] = (),
+        files_behind: int = 0,
     ) -> None:
         self.next_frame = next_frame
         self.durable_frame = next_frame - 1
@@ -86,6 +88,8 @@ class GroupCommit:
         # What the next checkpoint has to make durable.
         self._changed_segments = set(changed_segments)
         self._obsolete: list[str] = []
+        # Files of the journal that recovery had to read, because no checkpoint covers them.
+        self.files_behind = files_behind
         self._checkpoint: asyncio.Future[None] | None = None
         self._thread = ThreadPoolExecutor(1, "group-commit")
         self._checkpoint_thread = ThreadPoolExecutor(1, "checkpoint")
@@ -96,6 +100,8 @@ class GroupCommit:
 
     def start(self) -> None:
         """Begin to write, in the running event loop."""
+        if self.files_behind:
+            self._work.set()
         self._task = asyncio.create_task(self._run(), name="group commit")
 
     def add(self, frame: Buffers, writes: list[SegmentWrite], logs: Iterable[PartitionLog]) -> None:
@@ -166,7 +172,7 @@ class GroupCommit:
         while self._waiting and self._waiting[0][0] <= last_frame:
             self._waiting.popleft()[1]()
         if pending is not None:
-            await self._in_thread(self._rotate, last_frame + 1)
+            await self._rotate(last_frame + 1)
             self._checkpoint = asyncio.create_task(self._save_checkpoint(pending), name="checkpoint")
 
     def _is_quick(self, frames: list[Buffers]) -> bool:
@@ -186,8 +192,14 @@ class GroupCommit:
         for segment, position, parts in neighbours(writes):
             segment.file.write(parts, position)
 
-    def _rotate(self, first_frame: int) -> None:
-        self._journal = JournalFile(self._disk, first_frame)
+    async def _rotate(self, first_frame: int) -> None:
+        """Go on in a new file of the journal, unless the present one is new."""
+
+        def rotate() -> None:
+            self._journal = JournalFile(self._disk, first_frame)
+
+        if self._journal.size:
+            await self._in_thread(rotate)
 
     def _is_checkpoint_due(self) -> bool:
         if self._checkpoint is not None and not self._checkpoint.done():
@@ -195,12 +207,13 @@ class GroupCommit:
         is_full = (
             self._journal.size >= RESERVED_BYTES or self.next_frame - self._journal.first_frame >= FRAMES_PER_FILE_MAX
         )
-        return is_full or bool(self._obsolete)
+        return is_full or bool(self._obsolete) or self.files_behind > 0
 
     def _prepare_checkpoint(self) -> PendingCheckpoint:
         """Take what a checkpoint at the end of the present round consists of."""
         changed, self._changed_segments = self._changed_segments, set()
         obsolete, self._obsolete = self._obsolete, []
+        self.files_behind = 0
         indexes = [(segment, segment.index.take_unstored()) for segment in changed]
         return PendingCheckpoint(self._snapshot(), self.next_frame, indexes, obsolete)
 
@@ -213,6 +226,10 @@ class GroupCommit:
         except Exception as error:
             self._on_failure(error)
         self._work.set()
+
+    async def catch_up(self) -> None:
+        """Save a checkpoint of what was recovered, before `start`."""
+        await self._save_checkpoint(self._prepare_checkpoint())
 
     async def stop(self, checkpoint_within_s: float) -> None:
         """Make everything durable and stop; a checkpoint is written when that takes no longer than given.
@@ -230,7 +247,7 @@ class GroupCommit:
                     await asyncio.shield(self._checkpoint)
                 if self._journal.size:
                     pending = self._prepare_checkpoint()
-                    await self._in_thread(self._rotate, self.next_frame)
+                    await self._rotate(self.next_frame)
                     await asyncio.shield(self._save_checkpoint(pending))
         self._thread.shutdown(wait=False)
         self._checkpoint_thread.shutdown(wait=False)

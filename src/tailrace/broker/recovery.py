@@ -36,7 +36,7 @@ def recover(disk: Disk, flush: Flush = Flush.FSYNC, topic_defaults: Mapping[str,
     if stored is None:
         stored = Checkpoint(cluster_id=uuid4().hex[:22], next_frame=1, leader_epoch=0, next_producer_id=1000)
         checkpoint.save(disk, msgspec.msgpack.encode(stored))
-    frames = list(_frames(disk, stored.next_frame))
+    frames, file_count = _frames(disk, stored.next_frame)
     deleted = {event.topic_id for frame in frames for event in frame.events if isinstance(event, TopicDeleted)}
     state = State(disk, _without_files_of(stored, deleted), topic_defaults)
     for frame in frames:
@@ -49,14 +49,17 @@ def recover(disk: Disk, flush: Flush = Flush.FSYNC, topic_defaults: Mapping[str,
         state.leader_epoch += 1
     _remove_leftovers(disk, state)
     state.obsolete_files = _dropped_segments(disk, state)
+    state.files_behind = file_count
     if frames:
         elapsed_ms = (time.perf_counter() - started) * 1000
         log.info("recovered from the journal", frames=len(frames), elapsed_ms=round(elapsed_ms))
     return state
 
 
-def _frames(disk: Disk, next_frame: int) -> list[Frame]:
+def _frames(disk: Disk, next_frame: int) -> tuple[list[Frame], int]:
+    """The frames from a number on, and how many files they were in."""
     frames: list[Frame] = []
+    file_count = 0
     for first_frame, name in journal_files(disk):
         if first_frame < next_frame:
             continue  # the checkpoint covers it; only its removal was not finished
@@ -67,9 +70,12 @@ def _frames(disk: Disk, next_frame: int) -> list[Frame]:
             )
         file = disk.open(name)
         file.sync()  # what is applied now must still be there after the next crash
-        frames += read_frames(file, first_frame)
-        next_frame = frames[-1].number + 1 if frames else next_frame
-    return frames
+        found = list(read_frames(file, first_frame))
+        if found:
+            file_count += 1
+            frames += found
+            next_frame = frames[-1].number + 1
+    return frames, file_count
 
 
 def _without_files_of(stored: Checkpoint, deleted: set[bytes]) -> Checkpoint:

@@ -15,11 +15,14 @@ from tailrace.broker.checkpoint import CorruptCheckpoint
 from tailrace.broker.config import BrokerConfig
 from tailrace.broker.disk import Disk
 from tailrace.broker.events import OffsetsCommitted, TopicDeleted
+from tailrace.broker.group_commit import GroupCommit
 from tailrace.broker.log import journal
 from tailrace.broker.log.journal import JournalDamaged, journal_files
 from tailrace.broker.log.segment import CorruptSegment
+from tailrace.broker.process import FILES_BEHIND_MAX
 from tailrace.broker.recovery import JournalGap, recover
 from tailrace.directory_lock import DirectoryInUse
+from tailrace.testing.broker import BrokerProcess
 
 from .conftest import append, create_topic, everything, fail, running
 from .durability.simulated_disk import SimulatedDisk
@@ -242,3 +245,46 @@ def test_what_was_replayed_is_durable_when_a_checkpoint_speaks_of_it(monkeypatch
     asyncio.run(write(disk, "another", checkpoint=True))
     for topic in recover(disk.after_power_failure(AllIsLost())).topics:
         assert b"value" in everything(topic.partitions[0])
+
+
+async def write_in_a_life(data: Path) -> None:
+    """One record, then a crash."""
+    async with running(data) as broker:
+        topic = broker.state.topics.by_name("topic") or create_topic(broker)
+        append(broker, topic, b"value")
+        await broker.commit.durable()
+
+
+def lives_without_a_checkpoint(data: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each so short that no checkpoint is saved in it."""
+    with monkeypatch.context() as patch:
+        patch.setattr(GroupCommit, "_is_checkpoint_due", lambda _: False)
+        for _ in range(count):
+            asyncio.run(write_in_a_life(data))
+
+
+def test_the_first_thing_after_a_crash_is_a_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lives_without_a_checkpoint(tmp_path, 3, monkeypatch)
+    assert [first for first, _ in journal_files(Disk(tmp_path))] == [1, 3, 4]
+
+    async def idle() -> None:
+        async with running(tmp_path) as broker, asyncio.timeout(60):
+            while [first for first, _ in journal_files(broker.disk)] != [5]:
+                await asyncio.sleep(0.01)
+
+    asyncio.run(idle())
+    [topic] = recover(Disk(tmp_path)).topics
+    assert topic.partitions[0].high_watermark == 3
+
+
+def test_a_broker_that_never_lives_long_catches_up_before_it_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the journal would fill the disk, and each start would take longer than the one before."""
+    lives_without_a_checkpoint(tmp_path, FILES_BEHIND_MAX + 1, monkeypatch)
+    assert len(journal_files(Disk(tmp_path))) == FILES_BEHIND_MAX + 1
+    with BrokerProcess(tmp_path) as process:
+        process.kill()
+    assert len(journal_files(Disk(tmp_path))) == 1
+    [topic] = recover(Disk(tmp_path)).topics
+    assert topic.partitions[0].high_watermark == FILES_BEHIND_MAX + 1
