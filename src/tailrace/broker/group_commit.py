@@ -245,7 +245,7 @@ class GroupCommit:
             async with asyncio.timeout(checkpoint_within_s):
                 if self._checkpoint is not None:
                     await asyncio.shield(self._checkpoint)
-                if self._journal.size:
+                if self._journal.size or self.files_behind:
                     pending = self._prepare_checkpoint()
                     await self._rotate(self.next_frame)
                     await asyncio.shield(self._save_checkpoint(pending))

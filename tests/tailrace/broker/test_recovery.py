@@ -268,11 +268,15 @@ def test_the_first_thing_after_a_crash_is_a_checkpoint(tmp_path: Path, monkeypat
     assert [first for first, _ in journal_files(Disk(tmp_path))] == [1, 3, 4]
 
     async def idle() -> None:
-        async with running(tmp_path) as broker, asyncio.timeout(60):
-            while [first for first, _ in journal_files(broker.disk)] != [5]:
-                await asyncio.sleep(0.01)
+        async with running(tmp_path) as broker:
+            await broker.commit.durable()
+            for _ in range(10):  # the first round is on its way
+                await asyncio.sleep(0)
+            assert broker.commit._checkpoint is not None
+            await broker.commit._checkpoint
 
     asyncio.run(idle())
+    assert [first for first, _ in journal_files(Disk(tmp_path))] == [5]
     [topic] = recover(Disk(tmp_path)).topics
     assert topic.partitions[0].high_watermark == 3
 
