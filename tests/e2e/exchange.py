@@ -127,6 +127,12 @@ class Exchange:
             assert violated == {"wallets": findings["wallets_behind"]}, problem
             assert time.monotonic() < deadline, problem
 
+    def wait_until_decided(self) -> None:
+        """Wait until each request that was sent has its outcome."""
+        deadline = time.monotonic() + SETTLED_WITHIN_S
+        while pending := self.audit()["pending"]:
+            assert time.monotonic() < deadline, f"{pending} requests are still pending"
+
     def _audit(self, *options: str) -> tuple[str, str | None]:
         process = self.command("audit", "--json", *options)
         output, errors = process.communicate(timeout=120)

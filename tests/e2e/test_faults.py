@@ -16,13 +16,20 @@ RATE, ACCOUNTS = 200, 40
 
 
 @contextmanager
-def load(exchange, seconds):
-    """Requests at a steady rate while the body runs; afterwards every one of them has exactly one outcome."""
+def load(exchange, seconds, may_crash=False):
+    """Requests at a steady rate while the body runs; afterwards every one of them has exactly one outcome.
+
+    librdkafka may end in a segmentation fault (its issue 5280) when Apache Kafka has just been restarted and names no
+    leader. Services are started again; of the load's requests the audit alone can tell then.
+    """
     options = [f"--rate={RATE}", f"--transactions={RATE * seconds}", f"--accounts={ACCOUNTS}", "--json"]
     process = exchange.command("load", *options)
     yield process
     output, errors = process.communicate(timeout=seconds + 120)
-    assert process.returncode == 0, output + errors + exchange.said()
+    if may_crash and process.returncode == -signal.SIGSEGV:
+        exchange.wait_until_decided()
+        return
+    assert process.returncode == 0, f"status {process.returncode}\n{output}{errors}{exchange.said()}"
     figures = json.loads(output)
     assert (figures["missing"], figures["duplicates"]) == (0, 0), figures
 
@@ -66,7 +73,7 @@ def test_apache_kafka_is_killed_under_load(tmp_path):
     from tailrace.testing.kafka import KafkaProcess
 
     with KafkaProcess() as kafka, Exchange(tmp_path, bootstrap_servers=kafka.bootstrap_servers) as exchange:
-        with load(exchange, seconds=15):
+        with load(exchange, seconds=15, may_crash=True):
             wait_for_requests(exchange)
             kafka.kill()
             kafka.restart()
