@@ -14,7 +14,7 @@ from agio.transactions import model
 from agio.transactions.model import Ledger, Outcome
 from tailrace.clock import Clock, now_ms
 from tailrace.registry.client import Registry
-from tailrace.streams import Identity, TableReader, Topology
+from tailrace.streams import Identity, OnError, TableReader, Topology
 from tailrace.streams.record import Record
 
 
@@ -47,7 +47,7 @@ def build(registry: Registry, clock: Clock = now_ms) -> Topology:
     def conflict(key: str, ledger: Ledger, request: TransactionRequest, record: Record) -> tuple[Outcome]:
         return (model.conflict(ledger, request, reference(record), key, clock()),)
 
-    topology = Topology("transactions")
+    topology = Topology("transactions", on_unreadable=OnError.DEAD_LETTER)
     requests = topology.stream("transaction-requests", topics.TRANSACTION_REQUESTS.serde(registry))
     accounts = topology.table("accounts", topics.ACCOUNTS.serde(registry))
     rates = topology.global_table("exchange-rates", topics.EXCHANGE_RATES.serde(registry))

@@ -3,7 +3,7 @@
 from agio.contracts import topics
 from agio.contracts.events import Account, Transaction, Wallet
 from tailrace.registry.client import Registry
-from tailrace.streams import Topology
+from tailrace.streams import OnError, Topology
 from tailrace.streams.record import Record
 
 # The state of an account before anything is known of it.
@@ -12,7 +12,7 @@ NOTHING = Wallet("", "EUR", -1, {}, 0)
 
 def build(registry: Registry) -> Topology:
     """Describe the service."""
-    topology = Topology("wallets")
+    topology = Topology("wallets", on_unreadable=OnError.DEAD_LETTER)
     accounts = topology.stream("accounts", topics.ACCOUNTS.serde(registry))
     transactions = topology.stream("transactions", topics.TRANSACTIONS.serde(registry))
     accounts.merge(transactions).decide("wallets", decide, evolve, initial=NOTHING).to(

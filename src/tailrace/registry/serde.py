@@ -1,5 +1,6 @@
 """Serializers: values to the bytes of a record and back."""
 
+import struct
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -48,6 +49,7 @@ class AvroSerde(Generic[T]):
         self._subject = subject
         self._register = register
         self._type = type
+        self._text = schema
         parsed = parse(schema)
         if type is not None:
             check_fields(parsed, type)
@@ -55,6 +57,10 @@ class AvroSerde(Generic[T]):
         self._codec = _codec(parsed, type)
         self._header: bytes | None = None
         self._reader_by_header: dict[bytes, Codec[T]] = {}
+
+    def of_subject(self, subject: str) -> "AvroSerde[T]":
+        """The same schema under another subject, where it is registered when the first value is written."""
+        return AvroSerde(self._client, subject, self._text, self._type)
 
     @property
     def schema_id(self) -> int:
@@ -79,6 +85,10 @@ class AvroSerde(Generic[T]):
             raise SerdeError(
                 f"{self._subject}: {len(data)} bytes cannot be read with schema {schema_id}: {error!r}"
             ) from error
+
+    def writes(self, data: bytes) -> bool:
+        """Whether a record's bytes are of the schema that is written, so that they can be passed on as they are."""
+        return data.startswith(self._header or self._own_header())
 
     def _own_header(self) -> bytes:
         if self._header is None:
@@ -163,3 +173,46 @@ class JsonSerde(Generic[T]):
             return self._decoder.decode(data)  # type: ignore[no-any-return]
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise SerdeError(f"{data[:50]!r} is not the JSON expected: {error}") from error
+
+
+class MsgpackSerde(Generic[T]):
+    """MessagePack without a schema; `type` is anything msgspec knows."""
+
+    def __init__(self, type: type[T]) -> None:  # noqa: A002
+        self._encoder = msgspec.msgpack.Encoder()
+        self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(type)
+
+    def encode(self, value: T) -> bytes:
+        """Give a value's MessagePack."""
+        try:
+            return self._encoder.encode(value)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise SerdeError(f"{value!r:.200} cannot be written as MessagePack: {error}") from error
+
+    def decode(self, data: bytes) -> T:
+        """Give the value of MessagePack."""
+        try:
+            return self._decoder.decode(data)  # type: ignore[no-any-return]
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise SerdeError(f"{data[:50]!r} is not the MessagePack expected: {error}") from error
+
+
+class NumberSerde(Generic[T]):
+    """Numbers as Kafka's own serializers write them, big-endian: `q` is a long, `d` a double."""
+
+    def __init__(self, format: str) -> None:  # noqa: A002
+        self._struct = struct.Struct(">" + format)
+
+    def encode(self, value: T) -> bytes:
+        """Give a number's bytes."""
+        try:
+            return self._struct.pack(value)
+        except struct.error as error:
+            raise SerdeError(f"{value!r:.200} does not fit: {error}") from error
+
+    def decode(self, data: bytes) -> T:
+        """Give the number of bytes."""
+        try:
+            return self._struct.unpack(data)[0]  # type: ignore[no-any-return]
+        except struct.error as error:
+            raise SerdeError(f"{data[:50]!r} is not {self._struct.size} bytes: {error}") from error

@@ -5,15 +5,21 @@ go to. A store on disk only saves reading them again.
 """
 
 from tailrace.streams.config import StreamsConfig
+from tailrace.streams.errors import ProcessingFailed, TopologyError
+from tailrace.streams.handling import OnError
 from tailrace.streams.operators.decide import Identity
 from tailrace.streams.runtime import run
 from tailrace.streams.state.table import Entry, TableReader
-from tailrace.streams.topology import GlobalTable, Stream, Table, Topology, TopologyError
+from tailrace.streams.stream import Stream
+from tailrace.streams.table import GlobalTable, Table
+from tailrace.streams.topology import Topology
 
 __all__ = [
     "Entry",
     "GlobalTable",
     "Identity",
+    "OnError",
+    "ProcessingFailed",
     "Stream",
     "StreamsConfig",
     "Table",

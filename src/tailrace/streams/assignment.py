@@ -3,41 +3,51 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from tailrace.client import watermarks
+from tailrace.streams.plan import Plan
 from tailrace.streams.restore import restore
 from tailrace.streams.state.backend import RocksBackend
 from tailrace.streams.state.table import TableStore
+from tailrace.streams.subtopology import SubTopology
 from tailrace.streams.table_progress import TableProgress
 from tailrace.streams.task import Output, Task
-from tailrace.streams.topology import Topology
 
 log = structlog.get_logger("tailrace.streams")
 
 
+# Name of a sub-topology, and partition number.
+TaskId = tuple[str, int]
+
+
 class Assignment:
-    """Tasks by partition number, and how far their tables' topics were read."""
+    """The tasks, and how far their tables' topics were read."""
 
     def __init__(
         self,
-        topology: Topology,
+        plan: Plan,
         state: Path,
         bootstrap_servers: str,
-        emit: Callable[[Output], None],
-        global_tables: dict[str, TableStore[object]],
+        outputs: list[Output],
+        global_tables: dict[str, TableStore[Any, Any]],
         stopped: Callable[[], bool],
     ) -> None:
-        self.tasks: dict[int, Task] = {}
+        self.tasks: dict[TaskId, Task] = {}
         self.tables = TableProgress({})
-        self._topology = topology
+        self._plan = plan
         self._state = state
         self._bootstrap_servers = bootstrap_servers
-        self._emit = emit
+        self._outputs = outputs
         self._global_tables = global_tables
         self._stopped = stopped
+
+    def task_of(self, topic: str, partition: int) -> Task | None:
+        """The task that a topic's partition belongs to, if it is here."""
+        return self.tasks.get((self._plan.of_topic[topic].name, partition))
 
     def open(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Make the tasks of newly assigned partitions and catch up their state.
@@ -45,19 +55,24 @@ class Assignment:
         The committed offsets are asked for first: the broker answers when no open transaction holds any of them, so
         that what a predecessor did is decided before the journals are read.
         """
-        sources = [tp for tp in partitions if tp.topic in self._topology.sources]
-        committed = {(tp.topic, tp.partition): tp.offset for tp in self._committed(consumer, sources)}
-        for partition in sorted({tp.partition for tp in partitions}):
-            self.tasks[partition] = self._open_task(consumer, partition)
-        folded = restore(self.tasks, self._bootstrap_servers, self._topology.name, self._stopped)
-        self.tables = TableProgress({tp: offset for tp, offset in folded.items() if tp[0] in self._topology.tables})
+        streams = [tp for tp in partitions if tp.topic not in self._plan.tables]
+        committed = {(tp.topic, tp.partition): tp.offset for tp in self._committed(consumer, streams)}
+        for tp in sorted(partitions):
+            sub = self._plan.of_topic[tp.topic]
+            if (sub.name, tp.partition) not in self.tasks:
+                self.tasks[sub.name, tp.partition] = self._open_task(consumer, sub, tp.partition)
+        folded = restore(self.tasks.values(), self._bootstrap_servers, self._plan.application, self._stopped)
+        self.tables = TableProgress({tp: offset for tp, offset in folded.items() if tp[0] in self._plan.tables})
         for (topic, partition), offset in committed.items():
-            self.tasks[partition].start_at(topic, max(offset, 0))
-        log.info("assigned", application=self._topology.name, partitions=sorted(self.tasks))
+            self.tasks[self._plan.of_topic[topic].name, partition].start_at(topic, max(offset, 0))
+        partition_numbers = {name: [p for sub, p in sorted(self.tasks) if sub == name] for name, _ in self.tasks}
+        log.info("assigned", application=self._plan.application, partitions=partition_numbers)
 
     def positions(self) -> list[TopicPartition]:
         """Where to read on, in streams and tables."""
-        streams = {(topic, n): offset for n, task in self.tasks.items() for topic, offset in task.positions.items()}
+        streams = {
+            (topic, task.partition): offset for task in self.tasks.values() for topic, offset in task.positions.items()
+        }
         return [
             TopicPartition(topic, partition, offset if offset > 0 else OFFSET_BEGINNING)
             for (topic, partition), offset in (self.tables.positions | streams).items()
@@ -84,18 +99,18 @@ class Assignment:
                     raise
                 log.info("waiting for committed offsets", reason=exception.args[0].str())
 
-    def _open_task(self, consumer: Consumer, partition: int) -> Task:
-        folder = self._state / str(partition)
-        task = self._new_task(partition, folder)
+    def _open_task(self, consumer: Consumer, sub: SubTopology, partition: int) -> Task:
+        folder = self._state / f"{sub.name}-{partition}"
+        task = self._new_task(sub, partition, folder)
         if _is_ahead(consumer, task):
             log.warning("state is of other topics than these and is rebuilt", folder=str(folder))
             task.close()
             shutil.rmtree(folder)
-            task = self._new_task(partition, folder)
+            task = self._new_task(sub, partition, folder)
         return task
 
-    def _new_task(self, partition: int, folder: Path) -> Task:
-        return Task(self._topology, partition, RocksBackend(folder), self._emit, self._global_tables)
+    def _new_task(self, sub: SubTopology, partition: int, folder: Path) -> Task:
+        return Task(sub, partition, RocksBackend(folder), self._outputs, self._global_tables)
 
 
 def _is_ahead(consumer: Consumer, task: Task) -> bool:

@@ -9,8 +9,8 @@ from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from tailrace.client import ConsumerFenced, Record, consume
 from tailrace.streams.assignment import Assignment
+from tailrace.streams.plan import Plan
 from tailrace.streams.table_progress import Source
-from tailrace.streams.topology import Topology
 
 log = structlog.get_logger("tailrace.streams")
 
@@ -25,9 +25,11 @@ RebalanceCallback = Callable[[list[TopicPartition]], None]
 class Feed:
     """The consumer of a worker, read in a way that a rebalance in the middle neither repeats nor skips a record."""
 
-    def __init__(self, consumer: Consumer, topology: Topology, assignment: Assignment, max_batch: int) -> None:
+    def __init__(self, consumer: Consumer, plan: Plan, assignment: Assignment, max_batch: int) -> None:
         self._consumer = consumer
-        self._topology = topology
+        self._topics = list(plan.of_topic)
+        self._tables = plan.tables
+        self._plan = plan
         self._assignment = assignment
         self._max_batch = max_batch
         self._rebalances = 0
@@ -39,7 +41,7 @@ class Feed:
     def subscribe(self, on_assign: RebalanceCallback, on_revoke: RebalanceCallback, on_lost: RebalanceCallback) -> None:
         """Join the group; what a callback raises, the poll that called it raises."""
         self._consumer.subscribe(
-            [*self._topology.sources, *self._topology.tables],
+            self._topics,
             on_assign=self._guarded(on_assign),
             on_revoke=self._guarded(on_revoke),
             on_lost=self._guarded(on_lost),
@@ -55,7 +57,7 @@ class Feed:
         if count:
             count += self._collect(self._read(self._max_batch - 1, 0))
         self.is_drained = count < self._max_batch
-        tables = self._topology.tables
+        tables = self._tables
         if tables and any(topic not in tables for topic, _ in self._runs):
             self._catch_up_tables()
         return dict(sorted(self._runs.items(), key=lambda run: run[0][0] not in tables))
@@ -67,9 +69,9 @@ class Feed:
         different partitions, whose order among each other no broker promises.
         """
         deadline = time.monotonic() + TABLE_WAIT_S
-        partitions = {partition for _, partition in self._runs}
+        wanted = {(table, number) for topic, number in self._runs for table in self._plan.of_topic[topic].tables}
         ends: dict[Source, int] = {}
-        while self._assignment.tables.lacks(self._consumer, partitions, ends) and time.monotonic() < deadline:
+        while self._assignment.tables.lacks(self._consumer, wanted, ends) and time.monotonic() < deadline:
             self._collect(self._read(self._max_batch, 0.002))
 
     def _read(self, count: int, timeout_s: float) -> list[Record]:

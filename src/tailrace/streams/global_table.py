@@ -1,7 +1,7 @@
 """The global tables of a process: all partitions of their topics, read outside any group and any transaction."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
@@ -11,8 +11,7 @@ from tailrace.client import CatchUp, Record, consume, consumer
 from tailrace.registry.errors import SerdeError
 from tailrace.streams.state.backend import Backend
 from tailrace.streams.state.table import TableStore
-from tailrace.streams.task import key_of
-from tailrace.streams.topology import Topology
+from tailrace.streams.table import GlobalTable
 
 log = structlog.get_logger("tailrace.streams")
 
@@ -20,22 +19,27 @@ WRITE_INTERVAL_S = 1.0
 
 
 class GlobalTables:
-    """Reads the topics of a topology's global tables; `tables` holds their content."""
+    """Reads the topics of an application's global tables; `tables` holds their content."""
 
     def __init__(
-        self, topology: Topology, backend: Backend, bootstrap_servers: str, partitions: dict[str, int]
+        self,
+        application: str,
+        tables: Mapping[str, GlobalTable[Any, Any]],
+        backend: Backend,
+        bootstrap_servers: str,
+        partitions: Mapping[str, int],
     ) -> None:
-        self.tables: dict[str, TableStore[Any]] = {
-            topic: TableStore(topic, backend, table.value.decode) for topic, table in topology.global_tables.items()
+        self.tables: dict[str, TableStore[Any, Any]] = {
+            topic: TableStore(topic, backend, table.key, table.value) for topic, table in tables.items()
         }
-        self._application = topology.name
+        self._application = application
         self._backend = backend
         self._unwritten: dict[tuple[str, int], int] = {}
         self._written_at = time.monotonic()
         self._consumer: Consumer | None = None
         if self.tables:
             starts = {(topic, p): 0 for topic in self.tables for p in range(partitions[topic])} | backend.offsets()
-            self._consumer = consumer(bootstrap_servers, f"{topology.name}-global", enable_partition_eof=True)
+            self._consumer = consumer(bootstrap_servers, f"{application}-global", enable_partition_eof=True)
             self._progress = CatchUp(self._consumer, starts)
             self._consumer.assign([TopicPartition(*tp, start or OFFSET_BEGINNING) for tp, start in starts.items()])
 
@@ -74,7 +78,7 @@ class GlobalTables:
     def _apply(self, record: Record) -> None:
         table = self.tables[record.topic()]
         try:
-            table.apply(key_of(record), record)
+            table.apply(record)
             table.store.commit()
         except SerdeError as error:
             # Every instance reads these topics, so none of them sends a dead letter; the old value stays.

@@ -12,27 +12,26 @@ class Outbox:
     """Outputs in order. `ends` has the offset after the last record delivered, by topic and partition."""
 
     def __init__(self) -> None:
-        self._outputs: list[Output] = []
-        self.append = self._outputs.append
+        self.outputs: list[Output] = []
         self.ends: dict[tuple[str, int], int] = {}
 
     def __len__(self) -> int:
-        return len(self._outputs)
+        return len(self.outputs)
 
     def send(self, producer: TransactionalProducer) -> None:
         """Hand all outputs to the producer.
 
         A callback costs more than the record itself, so only the last record of each given partition gets one.
         """
-        last = {output[:2]: index for index, output in enumerate(self._outputs) if output[1] >= 0}
+        last = {output[:2]: index for index, output in enumerate(self.outputs) if output[1] >= 0}
         watched = set(last.values())
-        for index, output in enumerate(self._outputs):
+        for index, output in enumerate(self.outputs):
             _produce(producer, output, self._delivered if index in watched else None)
-        self._outputs.clear()
+        self.outputs.clear()
 
     def clear(self) -> None:
         """Forget the outputs and the ends: their transaction is over."""
-        self._outputs.clear()
+        self.outputs.clear()
         self.ends = {}
 
     def _delivered(self, error: KafkaError | None, message: Record) -> None:
@@ -42,8 +41,8 @@ class Outbox:
 
 
 def _produce(producer: TransactionalProducer, output: Output, on_delivery: Any) -> None:
-    topic, partition, key, value, headers = output
-    arguments: dict[str, Any] = {"key": key, "partition": partition}
+    topic, partition, key, value, headers, timestamp = output
+    arguments: dict[str, Any] = {"key": key, "partition": partition, "timestamp": timestamp}
     if headers is not None:
         arguments["headers"] = headers
     if on_delivery is not None:

@@ -1,11 +1,5 @@
-"""How operators are called."""
-
-from collections.abc import Callable
-from typing import Any
+"""A record as operators and users' functions see it."""
 
 from tailrace.client import Record
 
-__all__ = ["Process", "Record"]
-
-# Handles one record: its decoded key and value, and the record it came from.
-Process = Callable[[str, Any, Record], None]
+__all__ = ["Record"]

@@ -1,7 +1,7 @@
 """Restoring: tasks' state is caught up from the topics that it is the fold of."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
@@ -16,14 +16,15 @@ PROGRESS_INTERVAL_S = 5.0
 
 
 def restore(
-    tasks: Mapping[int, Task], bootstrap_servers: str, application: str, stopped: Callable[[], bool]
+    tasks: Iterable[Task], bootstrap_servers: str, application: str, stopped: Callable[[], bool]
 ) -> dict[tuple[str, int], int]:
-    """Fold what the state of `tasks` (by partition) lacks, to the ends of its topics; return the next offsets.
+    """Fold what the state of `tasks` lacks, to the ends of its topics; return the next offsets.
 
     The end is where the broker says so, not where the last record should be: transaction markers take offsets too.
     It stops early when `stopped`.
     """
-    positions = {(topic, task.partition): offset for task in tasks.values() for topic, offset in task.folded.items()}
+    of_source = {(topic, task.partition): task for task in tasks for topic in task.folded}
+    positions = {source: task.folded[source[0]] for source, task in of_source.items()}
     if not positions:
         return positions
     reader = consumer(bootstrap_servers, f"{application}-restore", enable_partition_eof=True, fetch_wait_max_ms=100)
@@ -34,13 +35,13 @@ def restore(
         starts = {source: positions[source] for source in progress.behind}
         reader.assign([TopicPartition(*source, start or OFFSET_BEGINNING) for source, start in starts.items()])
         while progress.behind and not stopped():
-            count += _fold(consume(reader, BATCH, 0.05), tasks, progress, positions)
+            count += _fold(consume(reader, BATCH, 0.05), of_source, progress, positions)
             if time.monotonic() - told > PROGRESS_INTERVAL_S:
                 told = time.monotonic()
                 log.info("restoring", application=application, records=count, partitions_left=len(progress.behind))
     finally:
         _close(reader)
-    for task in tasks.values():
+    for task in of_source.values():
         task.write()
     if count:
         seconds = time.monotonic() - begun
@@ -50,7 +51,7 @@ def restore(
 
 def _fold(
     records: list[Record],
-    tasks: Mapping[int, Task],
+    of_source: Mapping[tuple[str, int], Task],
     progress: CatchUp,
     positions: dict[tuple[str, int], int],
 ) -> int:
@@ -65,9 +66,9 @@ def _fold(
             positions[source] = max(positions[source], record.offset())
         elif error.fatal():
             raise KafkaException(error)
-    for (topic, partition), run in runs.items():
-        tasks[partition].restore(topic, run)
-        positions[topic, partition] = max(positions[topic, partition], run[-1].offset() + 1)
+    for source, run in runs.items():
+        of_source[source].restore(source[0], run)
+        positions[source] = max(positions[source], run[-1].offset() + 1)
     return sum(map(len, runs.values()))
 
 

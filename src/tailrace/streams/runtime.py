@@ -13,8 +13,9 @@ from collections.abc import Callable
 
 import structlog
 
-from tailrace.client import ConsumerFenced, ProducerFenced, wait_for_topics
+from tailrace.client import ConsumerFenced, ProducerFenced, ensure_topics, wait_for_topics
 from tailrace.streams.config import StreamsConfig
+from tailrace.streams.plan import Plan
 from tailrace.streams.topology import Topology
 from tailrace.streams.worker import Worker
 
@@ -34,11 +35,13 @@ def run(
     Raises TopologyError for partition counts that do not fit, LookupError for missing topics, BrokerUnreachable, and
     whatever an operator raises: the caller ends the process then, and a new one does the work again.
     """
-    partitions = wait_for_topics(config.bootstrap_servers, topology.topics(), config.topics_timeout_s)
-    topology.check(partitions)
+    plan = Plan(topology)
+    existing = wait_for_topics(config.bootstrap_servers, plan.topics, config.topics_timeout_s)
+    partitions = plan.partitions(existing)
+    ensure_topics(config.bootstrap_servers, plan.internal_topics(partitions))
     while not stop.is_set():
         try:
-            Worker(topology, config, partitions, stop, on_running).run()
+            Worker(plan, config, partitions, stop, on_running).run()
         except (ConsumerFenced, ProducerFenced) as fenced:
-            log.warning("starting over from what is committed", application=topology.name, reason=str(fenced))
+            log.warning("starting over from what is committed", application=plan.application, reason=str(fenced))
             stop.wait(RESTART_PAUSE_S)

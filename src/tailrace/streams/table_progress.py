@@ -36,8 +36,8 @@ class TableProgress:
             return
         self._unheard.discard(source)
 
-    def lacks(self, consumer: Consumer, partitions: Collection[int], ends: dict[Source, int]) -> bool:
-        """Whether a table of these partitions was not read up to its end in `ends`.
+    def lacks(self, consumer: Consumer, wanted: Collection[Source], ends: dict[Source, int]) -> bool:
+        """Whether one of these partitions of tables was not read up to its end in `ends`.
 
         Ends that are missing there are filled in once, with what is known now, so that a table that grows all the time
         does not hold up the streams.
@@ -45,7 +45,7 @@ class TableProgress:
         return any(
             source in self._unheard or position < self._end(consumer, source, ends)
             for source, position in self.positions.items()
-            if source[1] in partitions
+            if source in wanted
         )
 
     def _end(self, consumer: Consumer, source: Source, ends: dict[Source, int]) -> int:

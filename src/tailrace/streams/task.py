@@ -1,59 +1,64 @@
-"""A task: one partition number of all of a topology's topics, its state, and the functions that process its records.
+"""A task: one partition number of all of a sub-topology's topics, its state, and the code that processes its records.
 
-A task knows no consumer and no producer: records come in, outputs go to `emit`, and whoever runs it says when what it
-did is committed or rolled back. The runtime and the test driver run the same task.
+A task knows no consumer and no producer: records come in, outputs are appended to a list, and whoever runs it says when
+what it did is committed or rolled back. The runtime and the test driver run the same task.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
-from msgspec import msgpack
+import structlog
 
 from tailrace.client import dead_letter_headers
 from tailrace.registry.errors import SerdeError
-from tailrace.registry.serde import Serde
-from tailrace.streams.operators.operator import fan_out
-from tailrace.streams.record import Process, Record
+from tailrace.streams.errors import ProcessingFailed
+from tailrace.streams.handling import ErrorHandler, OnError, answer
+from tailrace.streams.record import Record
 from tailrace.streams.state.backend import Backend
 from tailrace.streams.state.store import Store
 from tailrace.streams.state.table import TableReader, TableStore
-from tailrace.streams.topology import Node, Topology
+from tailrace.streams.subtopology import SubTopology
+
+log = structlog.get_logger("tailrace.streams")
 
 Headers = list[tuple[str, str | bytes | None]] | None
-# topic, partition (-1: that of the key), key, value, headers
-Output = tuple[str, int, bytes | None, bytes | None, Headers]
+# topic, partition (-1: that of the key), key, value, headers, timestamp in milliseconds since 1970
+Output = tuple[str, int, bytes | None, bytes | None, Headers, int]
 
 
 class Task:
-    """One partition number of a topology."""
+    """One partition number of a sub-topology; what it writes is appended to `outputs`."""
 
     def __init__(
         self,
-        topology: Topology,
+        topology: SubTopology,
         partition: int,
         backend: Backend,
-        emit: Callable[[Output], None],
-        global_tables: dict[str, TableStore[Any]],
+        outputs: list[Output],
+        global_tables: dict[str, TableStore[Any, Any]],
     ) -> None:
         self.partition = partition
-        self.emit = emit
+        self.emit = outputs.append
+        self._outputs = outputs
+        self._mark = 0
         self._topology = topology
         self._backend = backend
-        self._stores: dict[str, Store[Any]] = {}
-        self._state_types: dict[str, Any] = {}
         self._global_tables = global_tables
-        self._tables = {
-            topic: TableStore(topic, backend, table.value.decode) for topic, table in topology.tables.items()
+        self._stores = {
+            spec.name: Store(spec.name, backend, spec.value.encode, spec.value.decode)
+            for spec in topology.stores.values()
         }
-        self._streams: dict[str, tuple[Serde[Any], Process]] = {}
-        self._journals: dict[str, tuple[Serde[Any], Callable[[str, Any], None]]] = {}
+        self._tables = {
+            topic: TableStore(topic, backend, table.key, table.value) for topic, table in topology.tables.items()
+        }
         # Next offset to read, by stream topic: as processed, and as committed.
         self.positions: dict[str, int] = {}
         self.committed_positions: dict[str, int] = {}
         # Next offset to fold into the state, by table and journal topic, as far as it is committed.
         self._folded = {topic: offset for (topic, _), offset in backend.offsets().items()}
         self._unwritten_offsets: dict[tuple[str, int], int] = {}
-        self._bind()
+        self._processes = topology.program.bind(self)
+        self._journals = topology.folds(self)
 
     @property
     def folded(self) -> dict[str, int]:
@@ -61,30 +66,24 @@ class Task:
         return {topic: self._folded.get(topic, 0) for topic in (*self._tables, *self._journals)}
 
     def store(self, name: str) -> Store[Any]:
-        """The decoded store of a decision, or of its settled identities; made when first asked for."""
-        if name not in self._stores:
-            kind = self._state_types.get(name, str)
-            self._stores[name] = Store(name, self._backend, msgpack.Encoder().encode, msgpack.Decoder(kind).decode)
+        """A store of one of the steps."""
         return self._stores[name]
+
+    def has_store(self, name: str) -> bool:
+        """Whether one of the steps has a store of this name."""
+        return name in self._stores
 
     def reader(self, table: str) -> TableReader[Any]:
         """The content of a table or a global table."""
         return self._tables[table] if table in self._tables else self._global_tables[table]
 
     def process(self, topic: str, records: Sequence[Record]) -> None:
-        """Process consecutive records of one stream topic; outputs go to `emit`, state changes wait for `commit`.
+        """Process consecutive records of one stream topic; outputs are appended, state changes wait for `commit`.
 
-        What cannot be decoded goes to the dead letters. Any other exception of an operator passes through.
+        Raises ProcessingFailed for a record that cannot be read or that a step failed on, unless a handler says what to
+        do with it.
         """
-        serde, process = self._streams[topic]
-        decode = serde.decode
-        for record in records:
-            try:
-                key, value = decoded(record, decode)
-            except SerdeError as error:
-                self._dead_letter(record, error)
-            else:
-                process(key, value, record)
+        self._processes[topic](records)
         self.positions[topic] = records[-1].offset() + 1
 
     def update_table(self, topic: str, records: Sequence[Record]) -> None:
@@ -92,9 +91,9 @@ class Task:
         table = self._tables[topic]
         for record in records:
             try:
-                table.apply(key_of(record), record)
+                table.apply(record)
             except SerdeError as error:
-                self._dead_letter(record, error)
+                self.unreadable(record, error)
         table.store.commit()
         self._note(topic, records[-1].offset() + 1)
 
@@ -105,8 +104,11 @@ class Task:
             return
         serde, apply = self._journals[topic]
         for record in records:
+            key, value = record.key(), record.value()
             # What this application wrote itself is readable, or its state is lost: no dead letters here.
-            apply(*decoded(record, serde.decode))
+            if key is None or value is None:
+                raise SerdeError(f"{_place(record)} has no key or no value, so it is no event of this application")
+            apply(key, serde.decode(value))
         self._commit_stores()
         self._note(topic, records[-1].offset() + 1)
 
@@ -151,24 +153,47 @@ class Task:
         self.write()
         self._backend.close()
 
-    def _bind(self) -> None:
-        decisions = {journal.decide for journal in self._topology.journals.values()}
-        self._state_types = {decide.store: type(decide.initial) for decide in decisions}
-        bound: dict[int, Process] = {}
-        for topic, source in self._topology.sources.items():
-            self._streams[topic] = (source.value, self._bind_children(source.node, bound))
-        folds = {decide: decide.fold(self) for decide in decisions}
-        for topic, journal in self._topology.journals.items():
-            self._journals[topic] = (journal.value, folds[journal.decide])
+    def mark(self) -> None:
+        """Set the point that `undo` goes back to: the beginning of a record."""
+        self._mark = len(self._outputs)
+        for store in self._stores.values():
+            store.mark()
 
-    def _bind_children(self, node: Node, bound: dict[int, Process]) -> Process:
-        targets = []
-        for child in node.children:
-            if id(child) not in bound:
-                assert child.operator is not None
-                bound[id(child)] = child.operator.bind(self, self._bind_children(child, bound))
-            targets.append(bound[id(child)])
-        return fan_out(targets)
+    def undo(self, record: Record, error: Exception) -> None:
+        """Take back what a record did before a step failed on it, and do with it what the handler says."""
+        del self._outputs[self._mark :]
+        for store in self._stores.values():
+            store.undo()
+        if isinstance(error, ProcessingFailed):
+            raise error
+        self._handle(self._topology.handling.failed, "TRANSFORMATION", record, error)
+
+    def unreadable(self, record: Record, error: SerdeError) -> None:
+        """Do with a record that cannot be read what the handler says."""
+        self._handle(self._topology.handling.unreadable, "VALUE_CONVERTER", record, error)
+
+    def without_key(self, record: Record) -> None:
+        """Do with a record that has no key, where one is needed, what the handler says."""
+        self.unreadable(record, SerdeError("the record has no key"))
+
+    def failed(self, record: Record, error: Exception) -> NoReturn:
+        """Stop at a record."""
+        if isinstance(error, ProcessingFailed):
+            raise error
+        raise ProcessingFailed(f"{_place(record)} cannot be processed: {error!r}") from error
+
+    def _handle(self, handler: ErrorHandler, stage: str, record: Record, error: Exception) -> None:
+        match answer(handler, record, error):
+            case OnError.FAIL:
+                raise ProcessingFailed(f"{_place(record)} stops {self._topology.application}: {error}") from error
+            case OnError.SKIP:
+                log.warning(
+                    "record skipped", application=self._topology.application, record=_place(record), reason=str(error)
+                )
+            case OnError.DEAD_LETTER:
+                headers = dead_letter_headers(record, self._topology.application, stage, error)
+                topic = self._topology.handling.dead_letters
+                self.emit((topic, -1, record.key(), record.value(), headers, record.timestamp()[1]))
 
     def _commit_stores(self) -> None:
         for store in self._stores.values():
@@ -178,25 +203,6 @@ class Task:
         self._folded[topic] = offset
         self._unwritten_offsets[topic, self.partition] = offset
 
-    def _dead_letter(self, record: Record, error: SerdeError) -> None:
-        headers = dead_letter_headers(record, self._topology.name, "VALUE_CONVERTER", error)
-        self.emit((self._topology.dead_letters, -1, record.key(), record.value(), headers))
 
-
-def key_of(record: Record) -> str:
-    """The record's key as text. Raises SerdeError when there is none or it is not UTF-8."""
-    key = record.key()
-    if key is None:
-        raise SerdeError("the record has no key")
-    try:
-        return key.decode()
-    except UnicodeDecodeError as error:
-        raise SerdeError(f"the key {key[:40]!r} is not UTF-8") from error
-
-
-def decoded(record: Record, decode: Callable[[bytes], Any]) -> tuple[str, Any]:
-    """The record's key and value. Raises SerdeError when either cannot be decoded or is missing."""
-    value = record.value()
-    if value is None:
-        raise SerdeError("the record has no value")
-    return key_of(record), decode(value)
+def _place(record: Record) -> str:
+    return f"record {record.offset()} of {record.topic()}-{record.partition()}"

@@ -14,8 +14,8 @@ from tailrace.streams.config import StreamsConfig
 from tailrace.streams.feed import Feed, Runs
 from tailrace.streams.global_table import GlobalTables
 from tailrace.streams.outbox import Outbox
+from tailrace.streams.plan import Plan
 from tailrace.streams.state.backend import RocksBackend
-from tailrace.streams.topology import Topology
 
 log = structlog.get_logger("tailrace.streams")
 
@@ -25,13 +25,13 @@ class Worker:
 
     def __init__(
         self,
-        topology: Topology,
+        plan: Plan,
         config: StreamsConfig,
         partitions: dict[str, int],
         stop: threading.Event,
         on_running: Callable[[], None],
     ) -> None:
-        self._topology = topology
+        self._plan = plan
         self._config = config
         self._stop = stop
         self._on_running = on_running
@@ -42,18 +42,22 @@ class Worker:
         self._outbox = Outbox()
         self._producer = self._new_producer()
         self._globals = GlobalTables(
-            topology, RocksBackend(config.state / "global"), config.bootstrap_servers, partitions
+            plan.application,
+            plan.global_tables,
+            RocksBackend(config.state / "global"),
+            config.bootstrap_servers,
+            partitions,
         )
         self._assignment = Assignment(
-            topology,
+            plan,
             config.state,
             config.bootstrap_servers,
-            self._outbox.append,
+            self._outbox.outputs,
             self._globals.tables,
             stop.is_set,
         )
         self._consumer = self._new_consumer()
-        self._feed = Feed(self._consumer, topology, self._assignment, config.max_batch)
+        self._feed = Feed(self._consumer, plan, self._assignment, config.max_batch)
 
     def run(self) -> None:
         """Work until told to stop.
@@ -84,10 +88,10 @@ class Worker:
 
     def _process(self, runs: Runs) -> None:
         for (topic, partition), run in runs.items():
-            task = self._assignment.tasks.get(partition)
+            task = self._assignment.task_of(topic, partition)
             if task is None:
                 continue  # revoked while the batch was on its way
-            if topic in self._topology.tables:
+            if topic in self._plan.tables:
                 task.update_table(topic, run)
                 if not self._outbox:
                     continue
@@ -173,7 +177,7 @@ class Worker:
     def _new_producer(self) -> TransactionalProducer:
         return TransactionalProducer(
             self._config.bootstrap_servers,
-            f"{self._topology.name}-{self._config.instance}",
+            f"{self._plan.application}-{self._config.instance}",
             give_up=self._stop.is_set,
             transaction_timeout_ms=self._config.transaction_timeout_ms,
             linger_ms=0,
@@ -182,9 +186,9 @@ class Worker:
     def _new_consumer(self) -> Consumer:
         return consumer(
             self._config.bootstrap_servers,
-            self._topology.name,
-            group_instance_id=f"{self._topology.name}-{self._config.instance}",
+            self._plan.application,
+            group_instance_id=f"{self._plan.application}-{self._config.instance}",
             partition_assignment_strategy="range",
             session_timeout_ms=self._config.session_timeout_ms,
-            enable_partition_eof=bool(self._topology.tables),
+            enable_partition_eof=bool(self._plan.tables),
         )

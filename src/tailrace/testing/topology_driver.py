@@ -5,16 +5,18 @@ driver.pipe("payments", "alice", Payment(...))
 assert driver.read("fraudulent-payments") == [("alice", Payment(...))]
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from confluent_kafka import Message
 
 from tailrace.clock import Clock, now_ms
 from tailrace.registry.serde import Serde
+from tailrace.streams.plan import Plan
 from tailrace.streams.state.backend import Backend, MemoryBackend
+from tailrace.streams.state.store import Store
 from tailrace.streams.state.table import TableStore
-from tailrace.streams.task import Output, Task, key_of
+from tailrace.streams.subtopology import SubTopology
+from tailrace.streams.task import Output, Task
 from tailrace.streams.topology import Topology
 
 
@@ -34,85 +36,124 @@ class ManualClock:
 
 
 class TopologyDriver:
-    """One task of a topology, partition 0. `backend`: where state is kept; memory unless given."""
+    """One task of each sub-topology, partition 0, with state in memory. `log` has the records of all topics."""
 
-    def __init__(self, topology: Topology, *, backend: Backend | None = None, clock: Clock = now_ms) -> None:
-        self._topology = topology
+    def __init__(self, topology: Topology, *, clock: Clock = now_ms) -> None:
+        self._plan = Plan(topology)
+        self._sinks = topology.sinks
         self._clock = clock
-        self._backend = backend or MemoryBackend()
         self._outputs: list[Output] = []
         self._read: dict[str, int] = {}
-        self.log: dict[str, list[Any]] = {topic: [] for topic in topology.topics()}
-        self._globals = {
-            topic: TableStore(topic, MemoryBackend(), table.value.decode)
-            for topic, table in topology.global_tables.items()
+        self.log: dict[str, list[Any]] = {}
+        self._backends: dict[str, Backend] = {sub.name: MemoryBackend() for sub in self._plan.subtopologies}
+        self._globals: dict[str, TableStore[Any, Any]] = {
+            topic: TableStore(topic, MemoryBackend(), table.key, table.value)
+            for topic, table in self._plan.global_tables.items()
         }
-        self.task = self._new_task(self._backend)
+        self._tasks = {sub.name: self._new_task(sub) for sub in self._plan.subtopologies}
 
-    def pipe(self, topic: str, key: str | bytes | None, value: Any, *, commit: bool = True) -> None:
-        """Append a record and process it; a `value` that is not bytes is encoded as the topology reads it.
+    def pipe(self, topic: str, key: Any, value: Any, *, timestamp: int | None = None, commit: bool = True) -> None:
+        """Append a record and process it; what is not bytes is encoded as the topology reads it.
 
-        Without `commit` its effects wait for the next `commit`, or go with `rollback`.
+        `timestamp`: milliseconds since 1970; now unless given. Without `commit` its effects wait for the next `commit`,
+        or go with `rollback`.
         """
-        data = value if value is None or isinstance(value, bytes) else self._input(topic).encode(value)
-        record = self._append(topic, key.encode() if isinstance(key, str) else key, data)
-        if topic in self._topology.sources:
-            self.task.process(topic, [record])
-        elif topic in self._topology.tables:
-            self.task.update_table(topic, [record])
-        else:
-            self._globals[topic].apply(key_of(record), record)
-            self._globals[topic].store.commit()
+        keys, values = self._input(topic)
+        record = self._append(topic, _encoded(keys, key), _encoded(values, value), timestamp=timestamp)
+        self._process(topic, record)
         if commit:
             self.commit()
 
     def commit(self) -> None:
-        """Commit what was processed: outputs become readable."""
-        for topic, _, key, value, headers in self._outputs:
-            self._append(topic, key, value, headers)
-        self._outputs.clear()
-        self.task.commit({(topic, 0): len(self.log[topic]) for topic in self._topology.journals})
+        """Commit what was processed: outputs become readable, and go on to the steps that read them."""
+        while True:
+            ready = []
+            for topic, _, key, value, headers, timestamp in self._outputs:
+                record = self._append(topic, key, value, headers, timestamp)
+                if topic in self._plan.of_topic or topic in self._globals:
+                    ready.append((topic, record))
+            self._outputs.clear()
+            for task in self._tasks.values():
+                task.commit({(topic, 0): len(records) for topic, records in self.log.items()})
+            if not ready:
+                return
+            for topic, record in ready:
+                self._process(topic, record)
 
     def rollback(self) -> None:
         """Undo what was processed since the last commit."""
         self._outputs.clear()
-        self.task.rollback()
+        for task in self._tasks.values():
+            task.rollback()
 
-    def read(self, topic: str) -> list[tuple[str, Any]]:
-        """The records of an output topic since the last call, decoded."""
-        records = self.read_raw(topic)
-        decode: Callable[[bytes], Any] = self._topology.sinks[topic].decode
-        return [(record.key().decode(), decode(record.value())) for record in records]
+    def read(self, topic: str) -> list[tuple[Any, Any]]:
+        """The keys and values of an output topic since the last call, decoded as the topology writes them."""
+        sink = self._sinks[topic]
+        return [(_decoded(sink.key, r.key()), _decoded(sink.value, r.value())) for r in self.read_raw(topic)]
 
     def read_raw(self, topic: str) -> list[Any]:
         """The records of a topic since the last call, as they are."""
+        records = self.log.get(topic, [])
         start = self._read.get(topic, 0)
-        self._read[topic] = len(self.log[topic])
-        return self.log[topic][start:]
+        self._read[topic] = len(records)
+        return records[start:]
 
-    def restart(self, *, backend: Backend | None = None) -> int:
-        """Replace the task by one that catches up from the topics, as after a crash; return the records it folded.
+    def store(self, name: str) -> Store[Any]:
+        """A store of one of the steps."""
+        return next(task for task in self._tasks.values() if task.has_store(name)).store(name)
 
-        `backend`: the state that the crash left; what was written last unless given.
+    def write(self) -> None:
+        """Write state to where it survives a restart, as the runtime does now and then."""
+        for task in self._tasks.values():
+            task.write()
+
+    def restart(self, *, lose_state: bool = False) -> int:
+        """Replace the tasks by ones that catch up from the topics, as after a crash; return the records they folded.
+
+        State is as it was written last, or gone when `lose_state`.
         """
         self._outputs.clear()
-        self.task = self._new_task(backend or self._backend)
         count = 0
-        for topic, offset in self.task.folded.items():
-            records = self.log[topic][offset:]
-            if records:
-                self.task.restore(topic, records)
-            count += len(records)
+        for sub in self._plan.subtopologies:
+            if lose_state:
+                self._backends[sub.name] = MemoryBackend()
+            positions = self._tasks[sub.name].committed_positions
+            task = self._tasks[sub.name] = self._new_task(sub)
+            for topic, offset in task.folded.items():
+                records = self.log.get(topic, [])[offset:]
+                if records:
+                    task.restore(topic, records)
+                count += len(records)
+            for topic, position in positions.items():
+                task.start_at(topic, position)
         return count
 
-    def _input(self, topic: str) -> Serde[Any]:
-        for inputs in (self._topology.sources, self._topology.tables, self._topology.global_tables):
-            if topic in inputs:
-                return inputs[topic].value
-        raise KeyError(f"{self._topology.name} reads no topic {topic}")
+    def _process(self, topic: str, record: Any) -> None:
+        if topic in self._globals:
+            self._globals[topic].apply(record)
+            self._globals[topic].store.commit()
+            return
+        sub = self._plan.of_topic[topic]
+        task = self._tasks[sub.name]
+        if topic in sub.streams:
+            task.process(topic, [record])
+        else:
+            task.update_table(topic, [record])
 
-    def _append(self, topic: str, key: bytes | None, value: bytes | None, headers: Any = None) -> Any:
-        log = self.log[topic]
+    def _input(self, topic: str) -> tuple[Serde[Any], Serde[Any]]:
+        if topic in self._plan.of_topic:
+            sub = self._plan.of_topic[topic]
+            source = sub.streams[topic] if topic in sub.streams else sub.tables[topic]
+            return source.key, source.value
+        if topic in self._plan.global_tables:
+            return self._plan.global_tables[topic].key, self._plan.global_tables[topic].value
+        raise KeyError(f"{self._plan.application} reads no topic {topic}")
+
+    def _append(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Any = None, timestamp: int | None = None
+    ) -> Any:
+        log = self.log.setdefault(topic, [])
+        time_ms = self._clock() if timestamp is None else timestamp
         log.append(
             Message(
                 topic=topic,
@@ -121,10 +162,18 @@ class TopologyDriver:
                 key=key,
                 value=value,
                 headers=headers,
-                timestamp=(1, self._clock()),
+                timestamp=(1, time_ms),
             )
         )
         return log[-1]
 
-    def _new_task(self, backend: Backend) -> Task:
-        return Task(self._topology, 0, backend, self._outputs.append, self._globals)
+    def _new_task(self, sub: SubTopology) -> Task:
+        return Task(sub, 0, self._backends[sub.name], self._outputs, self._globals)
+
+
+def _encoded(serde: Serde[Any], value: Any) -> bytes | None:
+    return value if value is None or isinstance(value, bytes) else serde.encode(value)
+
+
+def _decoded(serde: Serde[Any], data: bytes | None) -> Any:
+    return None if data is None else serde.decode(data)

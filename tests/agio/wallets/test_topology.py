@@ -4,7 +4,6 @@ import pytest
 
 from agio.contracts.events import Account, RequestReference, Transaction, TransactionType, Wallet
 from agio.wallets.topology import build
-from tailrace.streams.state.backend import MemoryBackend
 from tailrace.testing.registry import LocalRegistry
 from tailrace.testing.topology_driver import TopologyDriver
 
@@ -48,7 +47,7 @@ def test_each_transaction_gives_a_snapshot(driver):
 def test_a_transaction_that_comes_again_changes_nothing_even_after_a_rebuild(driver):
     driver.pipe("transactions", "alice", transaction(1, EUR=5))
     driver.pipe("transactions", "alice", transaction(2, EUR=6))
-    driver.restart(backend=MemoryBackend())
+    driver.restart(lose_state=True)
     driver.pipe("transactions", "alice", transaction(1, EUR=5))
     assert [wallet.sequence for wallet in wallets(driver)] == [1, 2]
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from tailrace.registry.client import Registered
 from tailrace.registry.errors import IncompatibleSchema, RegistryUnreachable, SchemaNotFound, SerdeError
-from tailrace.registry.serde import AvroSerde, BytesSerde, JsonSerde, Serde, StringSerde
+from tailrace.registry.serde import AvroSerde, BytesSerde, JsonSerde, MsgpackSerde, NumberSerde, Serde, StringSerde
 from tailrace.testing.registry import LocalRegistry
 
 SCHEMA = """
@@ -237,13 +237,33 @@ def test_simple_serdes_are_inverse(text: str, data: bytes, value: dict[str, int]
     assert json_.decode(json_.encode(value)) == value
 
 
+@given(st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.lists(st.integers(-9, 9)))
+def test_numbers_and_messagepack_are_inverse(number: int, fraction: float, values: list[int]) -> None:
+    long, double, pack = NumberSerde[int]("q"), NumberSerde[float]("d"), MsgpackSerde(list[int])
+    assert long.decode(long.encode(number)) == number
+    assert double.decode(double.encode(fraction)) == fraction
+    assert pack.decode(pack.encode(values)) == values
+
+
+@pytest.mark.parametrize(
+    ("serde", "value"), [(NumberSerde("q"), 2**63), (NumberSerde("q"), "1"), (MsgpackSerde(int), object())]
+)
+def test_what_does_not_fit_is_a_serde_error(serde: Serde[Any], value: object) -> None:
+    with pytest.raises(SerdeError):
+        serde.encode(value)
+
+
 def test_json_is_read_as_a_type() -> None:
     serde = JsonSerde(UserV1)
     assert serde.decode(serde.encode(UserV1("Ada", 7))) == UserV1("Ada", 7)
 
 
 @pytest.mark.parametrize(
-    ("serde", "data"), [(StringSerde(), b"\xff"), (JsonSerde(), b"{"), (JsonSerde(UserV1), b'{"name": 5}')]
+    ("serde", "data"),
+    [
+        *[(StringSerde(), b"\xff"), (JsonSerde(), b"{"), (JsonSerde(UserV1), b'{"name": 5}')],
+        *[(NumberSerde("q"), b"short"), (MsgpackSerde(int), b"\xa1a"), (MsgpackSerde(int), b"")],
+    ],
 )
 def test_undecodable_text_is_a_serde_error(serde: Serde[Any], data: bytes) -> None:
     with pytest.raises(SerdeError):

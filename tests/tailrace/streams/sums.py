@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from msgspec import MsgspecError, Struct, msgpack
 
 from tailrace.registry.errors import SerdeError
-from tailrace.streams import Identity, Topology
+from tailrace.streams import Identity, OnError, Topology
 
 
 class Add(Struct, frozen=True):
@@ -68,7 +68,7 @@ def of_event(event):
 
 
 def topology(name="sums", prefix=""):
-    topology = Topology(name)
+    topology = Topology(name, on_unreadable=OnError.DEAD_LETTER)
     topology.stream(f"{prefix}additions", PackSerde(Add)).decide(
         "sums",
         decide,

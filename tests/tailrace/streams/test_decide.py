@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tailrace.streams import Topology, TopologyError
-from tailrace.streams.state.backend import MemoryBackend
+from tailrace.streams.plan import Plan
 from tailrace.testing.topology_driver import TopologyDriver
 from tests.tailrace.streams.sums import Add, Added, PackSerde, Refused, Sum, decide, evolve, topology
 
@@ -40,7 +40,7 @@ def test_an_identity_with_other_content_conflicts_and_keeps_its_first_meaning():
     driver = TopologyDriver(topology())
     driver.pipe("additions", "a", Add("1", 5))
     driver.pipe("additions", "a", Add("1", 6))
-    driver.restart(backend=MemoryBackend())
+    driver.restart(lose_state=True)
     driver.pipe("additions", "a", Add("1", 5))
     driver.pipe("additions", "a", Add("1", 7))
     assert driver.read("added") == [("a", Added("1", 5, 5, 1))]
@@ -59,7 +59,7 @@ def test_what_was_rolled_back_is_decided_again_on_the_old_state():
 def test_state_behind_the_journal_is_caught_up_and_only_that():
     driver = TopologyDriver(topology())
     driver.pipe("additions", "a", Add("1", 5))
-    driver.task.write()
+    driver.write()
     driver.pipe("additions", "a", Add("2", 6))
     assert driver.restart() == 1
     driver.pipe("additions", "a", Add("3", 1))
@@ -98,18 +98,18 @@ def test_commits_rollbacks_writes_and_crashes_leave_the_outcome_of_an_undisturbe
             disturbed.rollback() if then == "r" else disturbed.restart()
         disturbed.pipe("additions", key, request)
         if then == "w":
-            disturbed.task.write()
+            disturbed.write()
     for topic in ("added", "refused"):
         assert disturbed.read(topic) == undisturbed.read(topic)
     rebuilt = TopologyDriver(topology())
     rebuilt.log = undisturbed.log
-    rebuilt.restart(backend=MemoryBackend())
+    rebuilt.restart(lose_state=True)
     for store in ("sums", "sums-settled"):
-        assert dict(rebuilt.task.store(store).unwritten()) == dict(undisturbed.task.store(store).unwritten())
+        assert dict(rebuilt.store(store).unwritten()) == dict(undisturbed.store(store).unwritten())
 
 
 def test_events_that_go_nowhere_are_refused():
     topology = Topology("sums")
     topology.stream("additions", PackSerde(Add)).decide("sums", decide, evolve, initial=Sum())
     with pytest.raises(TopologyError, match="go nowhere"):
-        topology.check({"additions": 1})
+        Plan(topology)

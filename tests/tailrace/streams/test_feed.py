@@ -11,7 +11,8 @@ from tailrace.client import ConsumerFenced
 from tailrace.streams.feed import Feed
 from tailrace.streams.table_progress import TableProgress
 
-TOPOLOGY = SimpleNamespace(sources={"requests": None}, tables={"accounts": None})
+SUB = SimpleNamespace(tables=["accounts"])
+PLAN = SimpleNamespace(of_topic={"requests": SUB, "accounts": SUB}, tables={"accounts"})
 
 
 @dataclass
@@ -82,7 +83,7 @@ class Assignment:
 
 def feed(script, ends=None, assignment=None, on_rebalance=lambda partitions: None):
     consumer = ScriptedConsumer(script, ends or {})
-    feed = Feed(consumer, TOPOLOGY, assignment or Assignment(accounts=0), max_batch=100)
+    feed = Feed(consumer, PLAN, assignment or Assignment(accounts=0), max_batch=100)
     feed.subscribe(on_rebalance, on_rebalance, on_rebalance)
     return feed, consumer
 

@@ -30,9 +30,8 @@ class Rates:
         assert self.producer.flush(60) == 0
 
     def open(self):
-        tables = GlobalTables(
-            self.topology, RocksBackend(self.folder), self.bootstrap_servers, {self.topic: PARTITIONS}
-        )
+        backend, partitions = RocksBackend(self.folder), {self.topic: PARTITIONS}
+        tables = GlobalTables("reader", self.topology.global_tables, backend, self.bootstrap_servers, partitions)
         tables.catch_up(lambda: False)
         return tables
 

@@ -26,63 +26,65 @@ def backend(request, tmp_path):
 
 def test_uncommitted_values_are_seen_and_forgotten_by_a_rollback(backend):
     store = make(backend)
-    store.put("a", 1)
+    store.put(b"a", 1)
     store.commit()
-    store.put("a", 2)
-    store.put("b", 3)
-    assert (store.get("a"), store.get("b")) == (2, 3)
+    store.put(b"a", 2)
+    store.put(b"b", 3)
+    assert (store.get(b"a"), store.get(b"b")) == (2, 3)
     store.rollback()
-    assert (store.get("a"), store.get("b")) == (1, None)
+    assert (store.get(b"a"), store.get(b"b")) == (1, None)
 
 
 def test_values_and_offsets_are_found_again_in_the_backend(backend):
     store = make(backend)
-    store.put("a", 1)
-    store.put("b", 2)
+    store.put(b"a", 1)
+    store.put(b"b", 2)
     store.commit()
-    store.put("c", 3)
+    store.put(b"c", 3)
     write(store, backend, 7)
     again = make(backend)
-    assert (again.get("a"), again.get("b"), again.get("c")) == (1, 2, None)
+    assert (again.get(b"a"), again.get(b"b"), again.get(b"c")) == (1, 2, None)
     assert backend.offsets() == {("journal", 0): 7}
 
 
 def test_a_deleted_value_is_gone_from_the_backend(backend):
     store = make(backend)
-    store.put("a", 1)
+    store.put(b"a", 1)
     store.commit()
     write(store, backend, 1)
-    store.put("a", None)
+    store.put(b"a", None)
     store.commit()
     write(store, backend, 2)
-    assert make(backend).get("a") is None
+    assert make(backend).get(b"a") is None
 
 
 def test_stores_of_one_backend_do_not_see_each_other(backend):
     one, other = make(backend), Store("numbers-2", backend, str.encode, bytes.decode)
-    one.put("a", 1)
+    one.put(b"a", 1)
     one.commit()
     write(one, backend, 1)
-    assert other.get("a") is None
-    assert other.get("2\0a") is None
+    assert other.get(b"a") is None
+    assert other.get(b"2\0a") is None
 
 
 def test_rocksdb_keeps_what_was_written_when_it_is_closed(tmp_path):
     backend = RocksBackend(tmp_path)
     store = make(backend)
-    store.put("a", 1)
+    store.put(b"a", 1)
     store.commit()
     write(store, backend, 1)
     backend.close()
     backend = RocksBackend(tmp_path)
-    assert make(backend).get("a") == 1
+    assert make(backend).get(b"a") == 1
     assert backend.offsets() == {("journal", 0): 1}
     backend.close()
 
 
+KEYS = [b"a", b"ab", b"b"]
+
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("put"), st.sampled_from("abc"), st.one_of(st.none(), st.integers(0, 9))),
+        st.tuples(st.just("put"), st.sampled_from(KEYS), st.one_of(st.none(), st.integers(0, 9))),
         st.tuples(st.sampled_from(["commit", "rollback", "write", "crash"]), st.none(), st.none()),
     )
 )
@@ -108,7 +110,9 @@ def test_a_store_behaves_as_a_dict_with_commit_rollback_write_and_crash(steps):
         else:
             store = make(backend)
             now, committed = dict(written), dict(written)
-        assert {key: store.get(key) for key in "abc"} == {key: now.get(key) for key in "abc"}
+        assert {key: store.get(key) for key in KEYS} == {key: now.get(key) for key in KEYS}
+        assert list(store.range(b"", None)) == sorted((key, value) for key, value in now.items() if value is not None)
+        assert list(store.range(b"ab", b"b")) == [(b"ab", now.get(b"ab"))] * (now.get(b"ab") is not None)
 
 
 def test_old_values_are_found_after_the_cache_has_turned_over(monkeypatch):
@@ -116,7 +120,7 @@ def test_old_values_are_found_after_the_cache_has_turned_over(monkeypatch):
     backend = MemoryBackend()
     store = make(backend)
     for number in range(100):
-        store.put(str(number), number)
+        store.put(b"%d" % number, number)
         store.commit()
         write(store, backend, number)
-    assert [store.get(str(number)) for number in range(100)] == list(range(100))
+    assert [store.get(b"%d" % number) for number in range(100)] == list(range(100))

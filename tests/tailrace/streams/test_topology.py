@@ -3,8 +3,8 @@
 import pytest
 from msgspec import Struct
 
-from tailrace.streams import Topology, TopologyError
-from tailrace.streams.state.backend import MemoryBackend
+from tailrace.streams import OnError, ProcessingFailed, Topology, TopologyError
+from tailrace.streams.plan import Plan
 from tailrace.testing.topology_driver import ManualClock, TopologyDriver
 from tests.tailrace.streams.sums import PackSerde
 
@@ -75,13 +75,13 @@ def test_values_are_routed_by_their_type_and_an_unknown_type_stops_the_task():
 
     mistaken = Topology("mistaken")
     mistaken.stream("in", PAYMENT).route({TooMuch: ("too-much", TOO_MUCH)})
-    with pytest.raises(KeyError):
+    with pytest.raises(ProcessingFailed, match=r"0 of in-0 .*no route for a Payment; .* TooMuch"):
         TopologyDriver(mistaken).pipe("in", "a", Payment(1))
 
 
 def limited(make_table):
     """Payments against a limit from a table; what is paid says which limit it saw, and how old that was."""
-    topology = Topology("limited")
+    topology = Topology("limited", on_unreadable=OnError.DEAD_LETTER)
     limits = make_table(topology)("limits", LIMIT)
 
     def decide(key, state, payment, record, limits):
@@ -120,7 +120,7 @@ def test_a_table_is_rebuilt_from_its_topic():
     driver = TopologyDriver(limited(lambda topology: topology.table), clock=ManualClock())
     driver.pipe("limits", "a", Limit(1))
     driver.pipe("limits", "a", Limit(3))
-    assert driver.restart(backend=MemoryBackend()) == 2
+    assert driver.restart(lose_state=True) == 2
     driver.pipe("in", "a", Payment(2))
     assert driver.read("paid") == [("a", Paid(2, 3, 0))]
 
@@ -145,20 +145,21 @@ def test_a_topic_is_read_once(first, second):
 
 def test_tables_have_as_many_partitions_as_streams_and_global_tables_any_number():
     with pytest.raises(TopologyError, match="in has 6 partitions and limits has 3"):
-        limited(lambda topology: topology.table).check({"in": 6, "limits": 3, "paid": 6, "too-much": 6})
-    assert limited(lambda topology: topology.global_table).check({"in": 6, "limits": 1, "paid": 6, "too-much": 6}) == 6
+        Plan(limited(lambda topology: topology.table)).partitions({"in": 6, "limits": 3, "paid": 6, "too-much": 6})
+    counts = {"in": 6, "limits": 1, "paid": 6, "too-much": 6}
+    assert Plan(limited(lambda topology: topology.global_table)).partitions(counts) == counts
 
 
 def test_a_topology_without_a_stream_cannot_run():
     topology = Topology("idle")
     topology.table("limits", LIMIT)
     with pytest.raises(TopologyError, match="idle reads no stream"):
-        topology.check({"limits": 1})
+        Plan(topology)
 
 
 def test_it_can_be_described():
     topology = limited(lambda topology: topology.table)
     described = topology.describe().splitlines()
-    assert described[:3] == ["limited", "  table limits", "  stream in"]
+    assert described[:3] == ["limited", "  sub-topology 0", "    table limits"]
     assert described[-1].strip() == "-> to paid (Paid), too-much (TooMuch)"
     assert topology.topics() == {"in", "limits", "paid", "too-much", "dead-letters"}

@@ -5,11 +5,14 @@ be torn apart, and the state is rebuilt by folding the journal with the same fun
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tailrace.streams.record import Process, Record
-from tailrace.streams.state.table import TableReader
+from tailrace.registry.serde import MsgpackSerde
+from tailrace.streams.code.code import Code
+from tailrace.streams.code.flow import Flow, Forward
+from tailrace.streams.record import Record
+from tailrace.streams.state.store import StoreSpec
 
 if TYPE_CHECKING:
     from tailrace.streams.task import Task
@@ -44,61 +47,70 @@ class Decide:
     identity: Identity | None
     tables: Sequence[str]
 
-    def bind(self, task: "Task", forward: Process) -> Process:
+    @property
+    def stores(self) -> tuple[StoreSpec, ...]:
         """See Operator."""
-        states, decide, apply, initial = task.store(self.store), self.decide, self.fold(task), self.initial
-        readers: list[TableReader[Any]] = [task.reader(table) for table in self.tables]
-
-        def process(key: str, request: Any, record: Record) -> None:
-            state = states.get(key)
-            for event in decide(key, initial if state is None else state, request, record, *readers):
-                apply(key, event)
-                forward(key, event, record)
-
-        return process if self.identity is None else self._once(self.identity, task, process, forward)
-
-    def fold(self, task: "Task") -> Callable[[str, Any], None]:
-        """Make the function that applies an event of a key to the task's state, live and on replay alike."""
-        states, evolve, initial = task.store(self.store), self.evolve, self.initial
-        if self.identity is None:
-
-            def apply(key: str, event: Any) -> None:
-                state = states.get(key)
-                states.put(key, evolve(initial if state is None else state, event))
-
-            return apply
-        settled, of_event = task.store(self.settled), self.identity.of_event
-
-        def apply_and_settle(key: str, event: Any) -> None:
-            state = states.get(key)
-            states.put(key, evolve(initial if state is None else state, event))
-            identity = of_event(event)
-            if identity is not None:
-                settled.put(f"{key}\0{identity[0]}", identity[1])
-
-        return apply_and_settle
-
-    def _once(self, identity: Identity, task: "Task", process: Process, forward: Process) -> Process:
-        settled, states, initial = task.store(self.settled), task.store(self.store), self.initial
-        of_request, conflict, apply = identity.of_request, identity.conflict, self.fold(task)
-
-        def process_once(key: str, request: Any, record: Record) -> None:
-            name, digest = of_request(request)
-            known = settled.get(f"{key}\0{name}")
-            if known is None:
-                process(key, request, record)
-            elif known != digest:
-                state = states.get(key)
-                for event in conflict(key, initial if state is None else state, request, record):
-                    apply(key, event)
-                    forward(key, event, record)
-
-        return process_once
+        states = StoreSpec(self.store, MsgpackSerde(type(self.initial)))
+        return (states,) if self.identity is None else (states, StoreSpec(self.settled, MsgpackSerde(str)))
 
     @property
     def settled(self) -> str:
         """Name of the store of settled identities."""
         return f"{self.store}-settled"
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        with code.keyed(flow):
+            state = code.assign("state", f"{code.store(self.store, 'get')}({flow.key_bytes})")
+            with code.block(f"if {state} is None:"):
+                code.line(f"{state} = {code.constant(self.initial, 'initial')}")
+            events, event = self._events(code, flow, state), code.names.new("event")
+            with code.block(f"for {event} in {events}:"):
+                self._apply(code, flow, state, event)
+                forward(replace(flow, value=event, value_bytes=None))
+
+    def fold(self, task: "Task") -> Callable[[bytes, Any], None]:
+        """Make the function that applies a journal's event to the state of a key, when state is rebuilt."""
+        states, evolve, initial = task.store(self.store), self.evolve, self.initial
+        settled = None if self.identity is None else task.store(self.settled)
+        of_event = None if self.identity is None else self.identity.of_event
+
+        def apply(key: bytes, event: Any) -> None:
+            state = states.get(key)
+            states.put(key, evolve(initial if state is None else state, event))
+            if settled is not None and of_event is not None and (identity := of_event(event)) is not None:
+                settled.put(b"%b\0%b" % (key, identity[0].encode()), identity[1])
+
+        return apply
+
+    def _events(self, code: Code, flow: Flow, state: str) -> str:
+        """Write the decision; the expression that gives its events."""
+        arguments = f"{flow.key}, {state}, {flow.value}, {flow.record}"
+        readers = [code.table(table) for table in self.tables]
+        decision = f"{code.constant(self.decide, 'decide')}({', '.join([arguments, *readers])})"
+        if self.identity is None:
+            return decision
+        identity, digest, known, events = (code.names.new(n) for n in ("identity", "digest", "known", "events"))
+        code.line(f"{identity}, {digest} = {code.constant(self.identity.of_request, 'of_request')}({flow.value})")
+        get = code.store(self.settled, "get")
+        code.line(f"{known} = {get}(b'%b\\0%b' % ({flow.key_bytes}, {identity}.encode()))")
+        with code.block(f"if {known} is None:"):
+            code.line(f"{events} = {decision}")
+        with code.block(f"elif {known} != {digest}:"):
+            code.line(f"{events} = {code.constant(self.identity.conflict, 'conflict')}({arguments})")
+        with code.block("else:"):
+            code.line(f"{events} = ()")
+        return events
+
+    def _apply(self, code: Code, flow: Flow, state: str, event: str) -> None:
+        """Write what `fold` does, with the state at hand."""
+        code.line(f"{state} = {code.constant(self.evolve, 'evolve')}({state}, {event})")
+        code.line(f"{code.store(self.store, 'put')}({flow.key_bytes}, {state})")
+        if self.identity is not None:
+            settled = code.assign("settles", f"{code.constant(self.identity.of_event, 'of_event')}({event})")
+            put = code.store(self.settled, "put")
+            with code.block(f"if {settled} is not None:"):
+                code.line(f"{put}(b'%b\\0%b' % ({flow.key_bytes}, {settled}[0].encode()), {settled}[1])")
 
     def describe(self) -> str:
         """See Operator."""

@@ -1,57 +1,82 @@
-"""Sinks: write values to a topic, or each to the topic for its type."""
+"""Sinks: write records to a topic, to one that a function chooses, or each to the topic for its value's type."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tailrace.registry.serde import Serde
-from tailrace.streams.record import Process, Record
+from tailrace.registry.serde import AvroSerde, BytesSerde, Serde, StringSerde
+from tailrace.streams.code.code import Code
+from tailrace.streams.code.flow import Flow, Forward
+from tailrace.streams.node import Stateless
+from tailrace.streams.operators.decide import Decide
+from tailrace.streams.operators.function import Function, call, name_of
+from tailrace.streams.record import Record
 
-if TYPE_CHECKING:
-    from tailrace.streams.task import Task
+# A record's headers, given the message that it comes from.
+HeaderFunction = Callable[[Record], list[tuple[str, str | bytes | None]] | None]
 
 
 @dataclass(frozen=True, eq=False)
-class Sink:
-    """Writes values to `topic` with the record's key.
+class Sink(Stateless):
+    """Writes to `topic`, which is a name or a function that chooses one.
 
-    A journal's records go to the task's own partition, wherever a key would hash to: state is restored from there.
+    The partition is that of the key; a journal's records go to the task's own partition, wherever a key would hash to,
+    because state is restored from there.
     """
 
-    topic: str
+    topic: str | Function
+    key: Serde[Any]
     value: Serde[Any]
-    is_journal: bool
+    nullable: bool = False
+    journal_of: Decide | None = None
+    headers: HeaderFunction | None = None
 
-    def bind(self, task: "Task", forward: Process) -> Process:
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
-        topic, encode, emit = self.topic, self.value.encode, task.emit
-        partition = task.partition if self.is_journal else -1
-
-        def process(key: str, value: Any, record: Record) -> None:
-            emit((topic, partition, key.encode(), encode(value), None))
-
-        return process
+        topic = repr(self.topic) if isinstance(self.topic, str) else call(code, flow, self.topic, "topic")
+        partition = "-1" if self.journal_of is None else code.member("partition")
+        key = _encoded(code, self.key, flow.key, flow.key_bytes, flow.key_serde, nullable=True)
+        value = _encoded(code, self.value, flow.value, flow.value_bytes, flow.value_serde, nullable=self.nullable)
+        headers = "None" if self.headers is None else f"{code.constant(self.headers, 'headers')}({flow.record})"
+        code.line(f"{code.member('emit')}(({topic}, {partition}, {key}, {value}, {headers}, {flow.timestamp}))")
 
     def describe(self) -> str:
         """See Operator."""
-        return f"to {self.topic}"
+        return f"to {self.topic if isinstance(self.topic, str) else name_of(self.topic)}"
 
 
 @dataclass(frozen=True, eq=False)
-class Router:
-    """Hands each value to the sink for its type; a value of another type is a mistake and raises KeyError."""
+class Router(Stateless):
+    """Hands each value to the sink for its type; a value of another type is a mistake and raises TypeError."""
 
     sinks: Mapping[type, Sink]
 
-    def bind(self, task: "Task", forward: Process) -> Process:
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
-        by_type = {kind: sink.bind(task, forward) for kind, sink in self.sinks.items()}
-
-        def process(key: str, value: Any, record: Record) -> None:
-            by_type[type(value)](key, value, record)
-
-        return process
+        kind = code.assign("kind", f"type({flow.value})")
+        for number, (wanted, sink) in enumerate(self.sinks.items()):
+            with code.block(f"{'elif' if number else 'if'} {kind} is {code.constant(wanted, wanted.__name__)}:"):
+                sink.emit(code, flow, forward)
+        with code.block("else:"):
+            code.line(f"raise TypeError(f'no route for a {{{kind}.__name__}}; there are routes for {self._types()}')")
 
     def describe(self) -> str:
         """See Operator."""
         return "to " + ", ".join(f"{sink.topic} ({kind.__name__})" for kind, sink in self.sinks.items())
+
+    def _types(self) -> str:
+        return ", ".join(kind.__name__ for kind in self.sinks)
+
+
+def _encoded(
+    code: Code, serde: Serde[Any], variable: str, original: str | None, read_with: Serde[Any] | None, *, nullable: bool
+) -> str:
+    """The expression for a part's bytes: the original ones if they are what the serde would make of it."""
+    encode = f"{code.constant(serde.encode, 'encode')}({variable})"
+    if original is not None and read_with is not None:
+        if serde is read_with or (type(serde) is type(read_with) and isinstance(serde, StringSerde | BytesSerde)):
+            return original
+        if isinstance(serde, AvroSerde) and isinstance(read_with, AvroSerde):
+            writes = code.constant(serde.writes, "writes")
+            return f"{original} if {original} is None or {writes}({original}) else {encode}"
+    return f"None if {variable} is None else {encode}" if nullable else encode

@@ -1,64 +1,189 @@
-"""Filter and map: steps that look at one record only."""
+"""Steps that look at one record only."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
-from tailrace.streams.record import Process, Record
-
-if TYPE_CHECKING:
-    from tailrace.streams.task import Task
+from tailrace.registry.serde import Serde
+from tailrace.streams.code.code import Code
+from tailrace.streams.code.flow import Flow, Forward
+from tailrace.streams.node import Stateless
+from tailrace.streams.operators.function import Function, call, name_of
 
 
 @dataclass(frozen=True, eq=False)
-class Filter:
-    """Passes on the values for which `predicate` holds."""
+class Filter(Stateless):
+    """Passes on the values for which `predicate` is true, or is not when `negated`."""
 
-    predicate: Callable[[Any], bool]
+    predicate: Function
+    negated: bool = False
 
-    def bind(self, task: "Task", forward: Process) -> Process:
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
-        predicate = self.predicate
-
-        def process(key: str, value: Any, record: Record) -> None:
-            if predicate(value):
-                forward(key, value, record)
-
-        return process
+        with code.block(f"if {'not ' if self.negated else ''}{call(code, flow, self.predicate, 'predicate')}:"):
+            forward(flow)
 
     def describe(self) -> str:
         """See Operator."""
-        return f"filter {self.predicate.__qualname__}"
+        return f"{'filter not' if self.negated else 'filter'} {name_of(self.predicate)}"
 
 
 @dataclass(frozen=True, eq=False)
-class MapValues:
-    """Passes on `mapper(value)`; the key stays."""
+class Map(Stateless):
+    """Passes on another key and value: what `mapper` gives."""
 
-    mapper: Callable[[Any], Any]
+    mapper: Function
 
-    def bind(self, task: "Task", forward: Process) -> Process:
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
-        mapper = self.mapper
-
-        def process(key: str, value: Any, record: Record) -> None:
-            forward(key, mapper(value), record)
-
-        return process
+        key, value = code.names.new("key"), code.names.new("value")
+        code.line(f"{key}, {value} = {call(code, flow, self.mapper, 'mapper')}")
+        forward(replace(flow, key=key, value=value, key_bytes=None, value_bytes=None))
 
     def describe(self) -> str:
         """See Operator."""
-        return f"map values {self.mapper.__qualname__}"
+        return f"map {name_of(self.mapper)}"
 
 
 @dataclass(frozen=True, eq=False)
-class Merge:
-    """Passes on what comes from several streams."""
+class MapValues(Stateless):
+    """Passes on what `mapper` gives; the key stays."""
 
-    def bind(self, task: "Task", forward: Process) -> Process:
+    mapper: Function
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
-        return forward
+        value = code.assign("value", call(code, flow, self.mapper, "mapper"))
+        forward(replace(flow, value=value, value_bytes=None))
+
+    def describe(self) -> str:
+        """See Operator."""
+        return f"map values {name_of(self.mapper)}"
+
+
+@dataclass(frozen=True, eq=False)
+class FlatMap(Stateless):
+    """Passes on each key and value that `mapper` gives."""
+
+    mapper: Function
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        key, value = code.names.new("key"), code.names.new("value")
+        with code.block(f"for {key}, {value} in {call(code, flow, self.mapper, 'mapper')}:"):
+            forward(replace(flow, key=key, value=value, key_bytes=None, value_bytes=None))
+
+    def describe(self) -> str:
+        """See Operator."""
+        return f"flat map {name_of(self.mapper)}"
+
+
+@dataclass(frozen=True, eq=False)
+class FlatMapValues(Stateless):
+    """Passes on each value that what `mapper` gives; the key stays."""
+
+    mapper: Function
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        value = code.names.new("value")
+        with code.block(f"for {value} in {call(code, flow, self.mapper, 'mapper')}:"):
+            forward(replace(flow, value=value, value_bytes=None))
+
+    def describe(self) -> str:
+        """See Operator."""
+        return f"flat map values {name_of(self.mapper)}"
+
+
+@dataclass(frozen=True, eq=False)
+class SelectKey(Stateless):
+    """Passes on the value under the key that `selector` gives."""
+
+    selector: Function
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        key = code.assign("key", call(code, flow, self.selector, "selector"))
+        forward(replace(flow, key=key, key_bytes=None))
+
+    def describe(self) -> str:
+        """See Operator."""
+        return f"select key {name_of(self.selector)}"
+
+
+@dataclass(frozen=True, eq=False)
+class Peek(Stateless):
+    """Calls `action` and passes on what came; also the end of a flow, as `foreach`."""
+
+    action: Function
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        code.line(call(code, flow, self.action, "action"))
+        forward(flow)
+
+    def describe(self) -> str:
+        """See Operator."""
+        return f"peek {name_of(self.action)}"
+
+
+@dataclass(frozen=True, eq=False)
+class Merge(Stateless):
+    """Passes on what comes from several streams; `key`: the serde that all their keys were read with, if it is one."""
+
+    key: Serde[Any] | None
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        forward(flow)
 
     def describe(self) -> str:
         """See Operator."""
         return "merge"
+
+
+@dataclass(frozen=True, eq=False)
+class Split(Stateless):
+    """Marks each value with the first branch whose predicate holds; the branches behind it look at the mark only.
+
+    The mark is a number: that of the predicate, or one more than the last for what no predicate wants.
+    """
+
+    predicates: Mapping[str, Function]
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        mark = mark_of(self, code)
+        for number, predicate in enumerate(self.predicates.values()):
+            with code.block(f"{'elif' if number else 'if'} {call(code, flow, predicate, 'predicate')}:"):
+                code.line(f"{mark} = {number}")
+        with code.block("else:"):
+            code.line(f"{mark} = {len(self.predicates)}")
+        forward(flow)
+
+    def describe(self) -> str:
+        """See Operator."""
+        return f"split {', '.join(self.predicates)}"
+
+
+@dataclass(frozen=True, eq=False)
+class Branch(Stateless):
+    """Passes on the values that a split has marked with `number`."""
+
+    split: Split
+    name: str
+    number: int
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        with code.block(f"if {mark_of(self.split, code)} == {self.number}:"):
+            forward(flow)
+
+    def describe(self) -> str:
+        """See Operator."""
+        return f"branch {self.name}"
+
+
+def mark_of(split: Split, code: Code) -> str:
+    """The variable of a split's mark."""
+    return code.names.of((id(split), "branch"), "branch")

@@ -1,7 +1,8 @@
 """Where the bytes of a task's state are: RocksDB, or memory for tests and for state that is quick to rebuild."""
 
 import struct
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +23,9 @@ class Backend(Protocol):
     def get(self, key: bytes) -> bytes | None:
         """The value of a key."""
 
+    def range(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the entries from `start`, inclusive, to `end`, exclusive, in order, as they were at the call."""
+
     def write(self, entries: Entries, offsets: Offsets) -> None:
         """Put the entries (None deletes) and the offsets: all or, after a crash, nothing."""
 
@@ -37,18 +41,29 @@ class MemoryBackend:
 
     def __init__(self) -> None:
         self._entries: dict[bytes, bytes] = {}
+        self._keys: list[bytes] | None = None  # sorted; None when they have to be sorted anew
         self._offsets: dict[tuple[str, int], int] = {}
 
     def get(self, key: bytes) -> bytes | None:
         """See Backend."""
         return self._entries.get(key)
 
+    def range(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """See Backend."""
+        if self._keys is None:
+            self._keys = sorted(self._entries)
+        keys = self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]
+        return iter([(key, self._entries[key]) for key in keys])
+
     def write(self, entries: Entries, offsets: Offsets) -> None:
         """See Backend."""
         for key, value in entries:
             if value is None:
-                self._entries.pop(key, None)
+                if self._entries.pop(key, None) is not None:
+                    self._keys = None
             else:
+                if key not in self._entries:
+                    self._keys = None
                 self._entries[key] = value
         self._offsets.update(offsets)
 
@@ -75,6 +90,15 @@ class RocksBackend:
         """See Backend."""
         value: bytes | None = self._db.get(key)
         return value
+
+    def range(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """See Backend."""
+        from rocksdict import ReadOptions
+
+        options = ReadOptions()
+        options.set_iterate_upper_bound(end)
+        entries: Any = self._db.items(from_key=start, read_opt=options)
+        return iter(entries)
 
     def write(self, entries: Entries, offsets: Offsets) -> None:
         """See Backend."""

@@ -1,8 +1,10 @@
 """A typed store of one task: decoded values in memory, undo of what was not committed, encoding once per write."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from tailrace.registry.serde import Serde
 from tailrace.streams.state.backend import Backend
 
 V = TypeVar("V")
@@ -13,25 +15,42 @@ CACHED_VALUES = 25_000
 _UNKNOWN: Any = object()
 
 
+@dataclass(frozen=True)
+class StoreSpec:
+    """A store that a step needs: its name within the application, and how its values are kept.
+
+    `changelog`: whether a topic of its own keeps its changes, from which it is rebuilt; without, the step has another
+    way. `retention_ms`: how long the topic keeps a change that nobody overwrites; None for ever.
+    """
+
+    name: str
+    value: Serde[Any]
+    changelog: bool = False
+    retention_ms: int | None = None
+
+
 class Store(Generic[V]):
-    """Values by key, over a backend that is shared with the task's other stores.
+    """Values by encoded key, over a backend that is shared with the task's other stores.
 
     A `put` is seen at once, is kept by `commit` and forgotten by `rollback`, and reaches the backend when the task
     writes what `unwritten` gives. None means that there is no value.
     """
 
     def __init__(self, name: str, backend: Backend, encode: Callable[[V], bytes], decode: Callable[[bytes], V]) -> None:
+        self.name = name
         self._prefix = name.encode() + b"\0"
         self._backend = backend
         self._encode = encode
         self._decode = decode
-        self._uncommitted: dict[str, V | None] = {}
-        self._unwritten: dict[str, V | None] = {}
+        self._uncommitted: dict[bytes, V | None] = {}
+        # What `put` replaced since the last `mark`, oldest first; None as long as nobody marks.
+        self._replaced: list[tuple[bytes, V | None]] | None = None
+        self._unwritten: dict[bytes, V | None] = {}
         # Two generations: what was not asked for during a whole one is dropped with it.
-        self._young: dict[str, V | None] = {}
-        self._old: dict[str, V | None] = {}
+        self._young: dict[bytes, V | None] = {}
+        self._old: dict[bytes, V | None] = {}
 
-    def get(self, key: str) -> V | None:
+    def get(self, key: bytes) -> V | None:
         """The value of a key, uncommitted changes included."""
         value = self._uncommitted.get(key, _UNKNOWN)
         if value is _UNKNOWN:
@@ -40,9 +59,55 @@ class Store(Generic[V]):
                 value = self._load(key)
         return value
 
-    def put(self, key: str, value: V | None) -> None:
+    def put(self, key: bytes, value: V | None) -> None:
         """Set a value within the current transaction."""
+        if self._replaced is not None:
+            self._replaced.append((key, self._uncommitted.get(key, _UNKNOWN)))
         self._uncommitted[key] = value
+
+    def mark(self) -> None:
+        """Set the point that `undo` goes back to."""
+        self._replaced = []
+
+    def undo(self) -> None:
+        """Forget what was put since the last `mark`."""
+        for key, value in reversed(self._replaced or ()):
+            if value is _UNKNOWN:
+                del self._uncommitted[key]
+            else:
+                self._uncommitted[key] = value
+        self._replaced = []
+
+    def range(self, start: bytes, end: bytes | None) -> Iterator[tuple[bytes, V]]:
+        """Yield keys from `start`, inclusive, to `end`, exclusive or None for the last, with values, in order of bytes.
+
+        What is put meanwhile is not seen.
+        """
+        changed = {
+            key: value
+            for changes in (self._unwritten, self._uncommitted)
+            for key, value in changes.items()
+            if key >= start and (end is None or key < end)
+        }
+        stop = self._prefix[:-1] + b"\1" if end is None else self._prefix + end
+        size = len(self._prefix)
+        ahead = sorted(changed, reverse=True)
+        for prefixed, data in self._backend.range(self._prefix + start, stop):
+            key = prefixed[size:]
+            while ahead and ahead[-1] < key:
+                first = ahead.pop()
+                if (value := changed[first]) is not None:
+                    yield first, value
+            if key not in changed:
+                yield key, self._decode(data)
+        for key in reversed(ahead):
+            if (value := changed[key]) is not None:
+                yield key, value
+
+    def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield what was put since the last commit or rollback, encoded, without the name of the store."""
+        for key, value in self._uncommitted.items():
+            yield key, None if value is None else self._encode(value)
 
     def commit(self) -> None:
         """Keep what was put since the last commit or rollback."""
@@ -58,7 +123,7 @@ class Store(Generic[V]):
     def unwritten(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield the committed changes that the backend does not have, encoded."""
         for key, value in self._unwritten.items():
-            yield self._prefix + key.encode(), None if value is None else self._encode(value)
+            yield self._prefix + key, None if value is None else self._encode(value)
 
     def written(self) -> None:
         """Note that the backend has all that `unwritten` gave."""
@@ -66,10 +131,15 @@ class Store(Generic[V]):
         if len(self._young) > CACHED_VALUES:
             self._old, self._young = self._young, {}
 
-    def _load(self, key: str) -> V | None:
+    def restore(self, key: bytes, data: bytes | None) -> None:
+        """Take over a change that `changes` gave once; it is committed."""
+        value = None if data is None else self._decode(data)
+        self._unwritten[key] = self._young[key] = value
+
+    def _load(self, key: bytes) -> V | None:
         value = self._old.get(key, _UNKNOWN)
         if value is _UNKNOWN:
-            data = self._backend.get(self._prefix + key.encode())
+            data = self._backend.get(self._prefix + key)
             value = None if data is None else self._decode(data)
         self._young[key] = value
         return value

@@ -1,15 +1,17 @@
-"""Tables: the latest value of each key of a topic, and where it stands there."""
+"""Tables that are looked up: the latest value of each key of a topic, and where it stands there."""
 
 import struct
-from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
 
 from msgspec import Struct
 
+from tailrace.registry.errors import SerdeError
+from tailrace.registry.serde import Serde
 from tailrace.streams.record import Record
 from tailrace.streams.state.backend import Backend
 from tailrace.streams.state.store import Store
 
+K = TypeVar("K")
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
 
@@ -29,24 +31,30 @@ class Entry(Struct, Generic[V], frozen=True):
 class TableReader(Protocol[V_co]):
     """What a decision sees of a table."""
 
-    def get(self, key: str) -> Entry[Any] | None:
+    def get(self, key: Any) -> Entry[Any] | None:
         """The latest entry of a key."""
 
 
-class TableStore(Generic[V]):
+class TableStore(Generic[K, V]):
     """A table's content; the topic is its changelog, so values are kept as they were written."""
 
-    def __init__(self, name: str, backend: Backend, decode: Callable[[bytes], V]) -> None:
-        self._decode = decode
+    def __init__(self, name: str, backend: Backend, key: Serde[K], value: Serde[V]) -> None:
+        self._encode_key = key.encode
+        self._decode = value.decode
         self.store: Store[Entry[V]] = Store(name, backend, _encode_entry, self._decode_entry)
-        self.get = self.store.get
 
-    def apply(self, key: str, record: Record) -> None:
-        """Fold one record of the topic; no value deletes the key. Raises SerdeError for bytes it cannot decode.
+    def get(self, key: K) -> Entry[V] | None:
+        """The latest entry of a key."""
+        return self.store.get(self._encode_key(key))
 
-        Tables are not part of a task's transaction: what is applied stays.
+    def apply(self, record: Record) -> None:
+        """Fold one record of the topic; no value deletes the key. Raises SerdeError for one it cannot decode.
+
+        Tables that are only looked up are not part of a task's transaction: what is applied stays.
         """
-        encoded = record.value()
+        key, encoded = record.key(), record.value()
+        if key is None:
+            raise SerdeError("the record has no key")
         if encoded is None:
             self.store.put(key, None)
             return

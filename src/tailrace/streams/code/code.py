@@ -1,0 +1,123 @@
+"""Python code while it is written: lines, blocks, names that are not taken, and the objects that names stand for."""
+
+import re
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tailrace.streams.code.flow import Flow
+    from tailrace.streams.task import Task
+
+INDENT = "    "
+NO_LETTER = re.compile(r"\W")
+QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
+
+
+class Names:
+    """The names of one module of generated code: variables, constants, and objects that each task has its own of."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, Iterator[int]] = {}
+        self.made: list[str] = []
+        self._by_owner: dict[Hashable, str] = {}
+        self.constants: dict[str, object] = {}
+        self.functions: set[str] = set()
+        self.of_task: dict[str, Callable[[Task], object]] = {}
+
+    def new(self, hint: str) -> str:
+        """Give a name that nobody else has."""
+        hint = NO_LETTER.sub("_", hint)
+        name = f"{hint}_{next(self._numbers.setdefault(hint, count()))}"
+        self.made.append(name)
+        return name
+
+    def is_global(self, name: str) -> bool:
+        """Whether a name is the same everywhere in the module, other than a variable."""
+        return name in self.constants or name in self.of_task or name in self.functions
+
+    def of(self, owner: Hashable, hint: str) -> str:
+        """Give the name that belongs to an owner; the same one each time."""
+        if owner not in self._by_owner:
+            self._by_owner[owner] = self.new(hint)
+        return self._by_owner[owner]
+
+    def constant(self, value: object, hint: str) -> str:
+        """Give a name that stands for an object."""
+        name = self.of((id(value), hint), hint)
+        self.constants[name] = value
+        return name
+
+
+class Code:
+    """Lines of code within one function."""
+
+    def __init__(self, names: Names, depth: int = 0) -> None:
+        self.names = names
+        self.lines: list[str] = []
+        self.depth = depth
+
+    def line(self, text: str) -> None:
+        """Write a line."""
+        self.lines.append(INDENT * self.depth + text)
+
+    @contextmanager
+    def block(self, head: str) -> Iterator[None]:
+        """Write a line that ends in a colon, and what it governs; `pass` if that is nothing."""
+        self.line(head)
+        self.depth += 1
+        before = len(self.lines)
+        yield
+        if len(self.lines) == before:
+            self.line("pass")
+        self.depth -= 1
+
+    def nested(self, levels: int = 1) -> "Code":
+        """Begin code that is written before the lines that will stand above it; `append` it afterwards."""
+        return Code(self.names, self.depth + levels)
+
+    def append(self, code: "Code") -> None:
+        """Take over the lines of nested code."""
+        self.lines += code.lines
+
+    def assign(self, hint: str, expression: str) -> str:
+        """Write an assignment to a new variable, and give its name."""
+        name = self.names.new(hint)
+        self.line(f"{name} = {expression}")
+        return name
+
+    @contextmanager
+    def keyed(self, flow: "Flow") -> Iterator[None]:
+        """Write what needs a key; a record without one is unreadable for it."""
+        with self.block(f"if {flow.key_bytes} is None:"):
+            self.line(f"{self.member('without_key')}({flow.record})")
+        with self.block("else:"):
+            yield
+
+    def constant(self, value: object, hint: str) -> str:
+        """Give the name of an object."""
+        return self.names.constant(value, hint)
+
+    def member(self, name: str) -> str:
+        """Give the name of an attribute of the task."""
+        self.names.of_task[name] = attrgetter(name)
+        return name
+
+    def store(self, store: str, method: str) -> str:
+        """Give the name of a method of one of the task's stores."""
+        name = self.names.of((store, method), f"{method}_{store}")
+        self.names.of_task[name] = lambda task: getattr(task.store(store), method)
+        return name
+
+    def table(self, table: str) -> str:
+        """Give the name of the reader of a table."""
+        name = self.names.of(("table", table), f"table_{table}")
+        self.names.of_task[name] = lambda task: task.reader(table)
+        return name
+
+    def mentions(self, name: str) -> bool:
+        """Whether a line names a variable, outside of quotes."""
+        pattern = re.compile(rf"\b{name}\b")
+        return any(pattern.search(QUOTED.sub("", line)) for line in self.lines)

@@ -1,0 +1,181 @@
+"""A sub-topology as a module of Python code: a function for each of its sources, made once and bound to every task.
+
+What `payments.filter(is_large).to("large-payments")` becomes:
+
+    def source_0(records):
+        for record in records:
+            key_bytes = record.key()
+            value_bytes = record.value()
+            try:
+                if value_bytes is None: raise no_value
+                value = decode_0(value_bytes)
+            except SerdeError as error:
+                unreadable_0(record, error)
+                continue
+            timestamp = record.timestamp()[1]
+            if predicate_0(value):
+                emit_0(('large-payments', -1, key_bytes, value_bytes, None, timestamp))
+
+What no step looks at is not decoded, and what no step has changed is written as it was read.
+"""
+
+import linecache
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tailrace.registry.errors import SerdeError
+from tailrace.streams.code.code import Code, Names
+from tailrace.streams.code.flow import Flow
+from tailrace.streams.node import Node
+from tailrace.streams.operators.source import StreamSource
+from tailrace.streams.operators.stateless import Merge
+from tailrace.streams.record import Record
+
+if TYPE_CHECKING:
+    from tailrace.streams.task import Task
+
+# Processes consecutive records of one topic.
+Process = Callable[[Sequence[Record]], None]
+
+# Python's compiler takes 20 nested loops.
+DEPTH_MAX = 12
+PARTS = ("key", "value", "timestamp", "record", "key_bytes")
+
+
+class Program:
+    """The code of the sources given, with all that follows them.
+
+    `recovers`: whether a record that a step failed on is undone alone, so that the next one can follow.
+    """
+
+    def __init__(self, name: str, sources: Sequence[Node], *, recovers: bool) -> None:
+        self._names = Names()
+        self._names.constants |= {"SerdeError": SerdeError, "no_value": SerdeError("the record has no value")}
+        self._recovers = recovers
+        self._module = Code(self._names, 1)
+        self._shared: dict[int, tuple[str, list[str]]] = {}
+        self._processes = {topic: process for node in sources for topic, process in self._source(node)}
+        self.text = self._text()
+        self._file = f"<topology {name}>"
+        # Tracebacks show the lines of the code.
+        linecache.cache[self._file] = (len(self.text), None, self.text.splitlines(keepends=True), self._file)
+        self._code = compile(self.text, self._file, "exec")
+
+    def bind(self, task: "Task") -> dict[str, Process]:
+        """Make the functions for a task, by topic."""
+        scope: dict[str, Any] = dict(self._names.constants)
+        exec(self._code, scope)
+        processes: dict[str, Process] = scope["bind"](*(make(task) for make in self._names.of_task.values()))
+        return processes
+
+    def _text(self) -> str:
+        entries = ", ".join(f"{topic!r}: {process}" for topic, process in self._processes.items())
+        head = f"def bind({', '.join(self._names.of_task)}):"
+        return "\n".join([head, *self._module.lines, f"    return {{{entries}}}", ""])
+
+    def _source(self, node: Node) -> list[tuple[str, str]]:
+        source = node.operator
+        assert isinstance(source, StreamSource)
+        name = self._names.new("source")
+        body = self._module.nested(4 if self._recovers else 3)
+        flow = Flow("key", "value", "timestamp", "record", "key_bytes", "value_bytes", source.key, source.value)
+        self._children(node, body, flow)
+        code = self._module
+        with code.block(f"def {name}(records):"):
+            with code.block("try:"), code.block("for record in records:"):
+                self._prologue(code, source, body)
+                if self._recovers:
+                    self._guarded(code, body)
+                else:
+                    code.append(body)
+            with code.block("except Exception as error:"):
+                code.line(f"{code.member('failed')}(record, error)")
+        return [(topic, name) for topic in source.topics]
+
+    def _prologue(self, code: Code, source: StreamSource, body: Code) -> None:
+        """Write how the parts that the body names come out of the record."""
+        key = body.mentions("key")
+        timestamp = body.mentions("timestamp")
+        value = body.mentions("value") or (timestamp and source.timestamp is not None)
+        if key or body.mentions("key_bytes"):
+            code.line("key_bytes = record.key()")
+        if value or body.mentions("value_bytes"):
+            code.line("value_bytes = record.value()")
+        if key or value:
+            with code.block("try:"):
+                if key:
+                    decode = code.constant(source.key.decode, "decode")
+                    code.line(f"key = None if key_bytes is None else {decode}(key_bytes)")
+                if value:
+                    self._decode_value(code, source)
+            with code.block("except SerdeError as error:"):
+                code.line(f"{code.member('unreadable')}(record, error)")
+                code.line("continue")
+        if timestamp:
+            extract = source.timestamp
+            expression = "record.timestamp()[1]"
+            if extract is not None:
+                expression = f"{code.constant(extract, 'extract')}(record, value)"
+            code.line(f"timestamp = {expression}")
+
+    def _decode_value(self, code: Code, source: StreamSource) -> None:
+        decode = code.constant(source.value.decode, "decode")
+        if source.nullable:
+            code.line(f"value = None if value_bytes is None else {decode}(value_bytes)")
+        else:
+            code.line("if value_bytes is None: raise no_value")
+            code.line(f"value = {decode}(value_bytes)")
+
+    def _guarded(self, code: Code, body: Code) -> None:
+        """Write the body so that what a failing record did is undone, and the next one goes on."""
+        code.line(f"{code.member('mark')}()")
+        with code.block("try:"):
+            code.append(body)
+        with code.block("except Exception as error:"):
+            code.line(f"{code.member('undo')}(record, error)")
+
+    def _children(self, node: Node, code: Code, flow: Flow) -> None:
+        before = len(code.lines)
+        for child in node.children:
+            self._node(child, code, flow)
+        if len(code.lines) == before:
+            code.line("pass")
+
+    def _node(self, node: Node, code: Code, flow: Flow) -> None:
+        if len(node.parents) > 1:
+            self._call(node, code, flow)
+        elif code.depth > DEPTH_MAX:
+            self._outline(node, code, flow)
+        else:
+            node.operator.emit(code, flow, lambda result: self._children(node, code, result))
+
+    def _call(self, node: Node, code: Code, flow: Flow) -> None:
+        """Write the call of a step that several others feed; its code is a function of its own."""
+        if id(node) not in self._shared:
+            self._shared[id(node)] = self._function(node)
+        name, parts = self._shared[id(node)]
+        code.line(f"{name}({', '.join(str(getattr(flow, part)) for part in parts)})")
+
+    def _outline(self, node: Node, code: Code, flow: Flow) -> None:
+        """Write a step and what follows as a function of its own, which gets the variables that it names."""
+        name = self._names.new("deep")
+        self._names.functions.add(name)
+        variables = [*PARTS, "value_bytes", *self._names.made]
+        body = self._module.nested()
+        node.operator.emit(body, flow, lambda result: self._children(node, body, result))
+        arguments = ", ".join(v for v in variables if not self._names.is_global(v) and body.mentions(v))
+        with self._module.block(f"def {name}({arguments}):"):
+            self._module.append(body)
+        code.line(f"{name}({arguments})")
+
+    def _function(self, node: Node) -> tuple[str, list[str]]:
+        name = self._names.new("shared")
+        self._names.functions.add(name)
+        body = self._module.nested()
+        assert isinstance(node.operator, Merge)
+        flow = Flow(*PARTS, None, node.operator.key)
+        node.operator.emit(body, flow, lambda result: self._children(node, body, result))
+        parts = [part for part in PARTS if body.mentions(part)]
+        with self._module.block(f"def {name}({', '.join(parts)}):"):
+            self._module.append(body)
+        return name, parts

@@ -1,0 +1,45 @@
+"""The graph of a topology: its steps, and what feeds what."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from tailrace.streams.code.code import Code
+    from tailrace.streams.code.flow import Flow, Forward
+    from tailrace.streams.state.store import StoreSpec
+
+
+class Operator(Protocol):
+    """What a step does."""
+
+    def emit(self, code: "Code", flow: "Flow", forward: "Forward") -> None:
+        """Write the code for one record; `forward` writes what follows, once for each place that it is called at."""
+
+    def describe(self) -> str:
+        """Name the step in a line of text."""
+
+    @property
+    def stores(self) -> "Iterable[StoreSpec]":
+        """The state that the step has in each task."""
+
+
+class Stateless:
+    """A step without state."""
+
+    stores: "tuple[StoreSpec, ...]" = ()
+
+
+@dataclass(eq=False)
+class Node:
+    """A step in its place; `parents` feed it, `reads` are tables that it looks things up in."""
+
+    name: str
+    operator: Operator
+    parents: tuple["Node", ...] = ()
+    reads: tuple["Node", ...] = ()
+    children: list["Node"] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for parent in self.parents:
+            parent.children.append(self)

@@ -1,0 +1,290 @@
+"""Streams: flows of records, and the steps that can be put behind each other."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from tailrace.registry.serde import AvroSerde, Serde
+from tailrace.streams.errors import TopologyError
+from tailrace.streams.node import Node, Operator
+from tailrace.streams.operators.decide import Decide, Identity
+from tailrace.streams.operators.function import takes_key
+from tailrace.streams.operators.sink import HeaderFunction, Router, Sink
+from tailrace.streams.operators.stateless import (
+    Branch,
+    Filter,
+    FlatMap,
+    FlatMapValues,
+    Map,
+    MapValues,
+    Merge,
+    Peek,
+    SelectKey,
+    Split,
+)
+from tailrace.streams.table import GlobalTable, Table
+from tailrace.streams.types import STRING, Typed
+
+if TYPE_CHECKING:
+    from tailrace.streams.topology import Topology
+
+K = TypeVar("K")
+V = TypeVar("V")
+K2 = TypeVar("K2")
+V2 = TypeVar("V2")
+
+# Functions on a record take its value, or its key and its value.
+Of = Callable[[V], V2] | Callable[[K, V], V2]
+
+
+class Stream(Generic[K, V]):
+    """A flow of records; every method makes a new flow and leaves this one as it is.
+
+    A function given to a step gets the value if it takes one argument, key and value if it takes two. `key` and `value`
+    are how keys and values are written where nothing else is said; a step that makes other values takes the new type.
+    """
+
+    def __init__(
+        self,
+        topology: "Topology",
+        node: Node,
+        key: Serde[K] | None,
+        value: Serde[V] | None,
+        *,
+        nullable: bool = False,
+        is_rekeyed: bool = False,
+    ) -> None:
+        self._topology = topology
+        self._node = node
+        self._key = key
+        self._value = value
+        self._nullable = nullable
+        # Whether the key is another than that of the record read, so that records of one key are not all in one task.
+        self._is_rekeyed = is_rekeyed
+        self._repartitioned: Stream[K, V] | None = None
+
+    def filter(self, predicate: "Of[V, K, object]") -> "Stream[K, V]":
+        """Keep the records for which `predicate` is true."""
+        return self._same("filter", Filter(_function(predicate)))
+
+    def filter_not(self, predicate: "Of[V, K, object]") -> "Stream[K, V]":
+        """Keep the records for which `predicate` is not true."""
+        return self._same("filter-not", Filter(_function(predicate), negated=True))
+
+    def map(
+        self,
+        mapper: "Of[V, K, tuple[K2, V2]]",
+        *,
+        key: Typed[K2] | None = None,
+        value: Typed[V2] | None = None,
+    ) -> "Stream[K2, V2]":
+        """Replace key and value by the pair that `mapper` gives."""
+        return self._rekeyed("map", Map(_function(mapper)), key, value)
+
+    def map_values(self, mapper: "Of[V, K, V2]", *, value: Typed[V2] | None = None) -> "Stream[K, V2]":
+        """Replace the value by what `mapper` gives; the key stays."""
+        return self._revalued("map-values", MapValues(_function(mapper)), value)
+
+    def flat_map(
+        self,
+        mapper: "Of[V, K, Iterable[tuple[K2, V2]]]",
+        *,
+        key: Typed[K2] | None = None,
+        value: Typed[V2] | None = None,
+    ) -> "Stream[K2, V2]":
+        """Replace each record by any number of pairs of key and value."""
+        return self._rekeyed("flat-map", FlatMap(_function(mapper)), key, value)
+
+    def flat_map_values(self, mapper: "Of[V, K, Iterable[V2]]", *, value: Typed[V2] | None = None) -> "Stream[K, V2]":
+        """Replace each record by any number of values; the key stays."""
+        return self._revalued("flat-map-values", FlatMapValues(_function(mapper)), value)
+
+    def select_key(self, selector: "Of[V, K, K2]", *, key: Typed[K2] | None = None) -> "Stream[K2, V]":
+        """Replace the key by what `selector` gives."""
+        node = self._topology.add("select-key", SelectKey(_function(selector)), self._node)
+        serde = STRING if key is None else self._topology.serde(key, node.name, "key")
+        return Stream(self._topology, node, serde, self._value, nullable=self._nullable, is_rekeyed=True)
+
+    def peek(self, action: "Of[V, K, object]") -> "Stream[K, V]":
+        """Call `action` on each record, and pass the record on. It is called again when records are processed again."""
+        return self._same("peek", Peek(_function(action)))
+
+    def foreach(self, action: "Of[V, K, object]") -> None:
+        """Call `action` on each record. It is called again when records are processed again, after a crash or so."""
+        self.peek(action)
+
+    def split(self, *, default: str = "default", **predicates: "Of[V, K, object]") -> "dict[str, Stream[K, V]]":
+        """Share the records out: each goes to the branch of the first predicate that is true, or to `default`."""
+        if default in predicates:
+            raise TopologyError(f"split has two branches called {default}; give the default one another name")
+        split = Split({name: _function(predicate) for name, predicate in predicates.items()})
+        marked = self._same("split", split)
+        return {
+            name: marked._same("branch", Branch(split, name, number))
+            for number, name in enumerate([*predicates, default])
+        }
+
+    def merge(self, *others: "Stream[K, V2]") -> "Stream[K, V | V2]":
+        """Join flows into one; records of the same partition number meet in one task."""
+        streams: list[Stream[K, Any]] = [self, *others]
+        keys = {id(stream._key) for stream in streams}
+        values = {id(stream._value) for stream in streams}
+        is_rekeyed = any(stream._is_rekeyed for stream in streams)
+        key = self._key if len(keys) == 1 else None
+        merge = Merge(None if is_rekeyed else key)
+        node = self._topology.add("merge", merge, *(stream._node for stream in streams))
+        value: Serde[Any] | None = self._value if len(values) == 1 else None
+        return Stream(
+            self._topology,
+            node,
+            key,
+            value,
+            nullable=any(stream._nullable for stream in streams),
+            is_rekeyed=is_rekeyed,
+        )
+
+    def repartition(self, name: str | None = None, *, partitions: int | None = None) -> "Stream[K, V]":
+        """Write the records to a topic of the application's own and read them from there, so that keys meet.
+
+        Steps that need it do this by themselves where keys have changed. `name`: part of the topic's name,
+        `<application>-<name>-repartition`; `partitions`: as many as the topics read, unless given.
+        """
+        return self._through_own_topic(name or self._topology.number("repartition"), partitions)
+
+    def through(self, topic: str, *, key: Typed[K] | None = None, value: Typed[V] | None = None) -> "Stream[K, V]":
+        """Write the records to a topic that exists, and read them from there."""
+        self.to(topic, value, key=key)
+        return self._topology.stream(
+            topic, value or self._needed(topic, "value"), key=key or self._needed(topic, "key")
+        )
+
+    def decide(
+        self,
+        store: str,
+        decide: Callable[..., Iterable[V2]],
+        evolve: Callable[[Any, V2], Any],
+        *,
+        initial: Any,
+        identity: Identity | None = None,
+        tables: Sequence[Table[Any, Any] | GlobalTable[Any, Any]] = (),
+    ) -> "Decisions[K, V2]":
+        """Turn requests into events on the state called `store`; see tailrace.streams.operators.decide.
+
+        `decide(key, state, request, record, *tables)` gives the events, `evolve(state, event)` the next state,
+        `initial` is the state of a key that has none. The events have to go to topics: these are the state's journal.
+        """
+        operator = Decide(store, decide, evolve, initial, identity, tuple(table.topic for table in tables))
+        source = self._keyed(store)
+        reads = tuple(table.node for table in tables if isinstance(table, Table))
+        node = self._topology.add("decide", operator, source._node, name=store, reads=reads)
+        return Decisions(self._topology, node, source._key, None, operator)
+
+    def to(
+        self,
+        topic: str | Callable[[V], str] | Callable[[K, V], str],
+        value: Typed[V] | None = None,
+        *,
+        key: Typed[K] | None = None,
+        headers: HeaderFunction | None = None,
+    ) -> None:
+        """Write the records to a topic, or to one that a function chooses; the partition is that of the key.
+
+        `value` and `key`: how they are written, where it is not as they were read. `headers`: a function of the record
+        that was read, such as `lambda record: record.headers()`.
+        """
+        sink = self._sink(topic if isinstance(topic, str) else _function(topic), value, key, headers)
+        self._topology.add("to", sink, self._node)
+
+    def route(self, routes: Mapping[type, tuple[str, Typed[Any]]], *, key: Typed[K] | None = None) -> None:
+        """Write each value to the topic for its type; the partition is that of the key."""
+        sinks = {kind: self._sink(topic, value, key, None) for kind, (topic, value) in routes.items()}
+        self._topology.add("route", Router(sinks), self._node)
+
+    def _sink(
+        self, topic: Any, value: Typed[Any] | None, key: Typed[Any] | None, headers: HeaderFunction | None
+    ) -> Sink:
+        name = topic if isinstance(topic, str) else "to"
+        sink = Sink(
+            topic,
+            self._topology.serde(key or self._inherited(name, "key"), name, "key"),
+            self._topology.serde(value or self._inherited(name, "value"), name, "value"),
+            nullable=self._nullable,
+            journal_of=self._journal_of(name),
+            headers=headers,
+        )
+        if isinstance(topic, str):
+            self._topology.sinks.setdefault(topic, sink)
+        return sink
+
+    def _journal_of(self, topic: str) -> Decide | None:
+        if topic in self._topology.journals:
+            raise TopologyError(f"topic {topic} is already the journal of {self._topology.journals[topic].store}")
+        return None
+
+    def _inherited(self, topic: str, part: str) -> Serde[Any]:
+        """How a topic is written about which nothing is said: as what was read, as a contract of its own."""
+        serde = self._needed(topic, part)
+        return serde.of_subject(f"{topic}-{part}") if isinstance(serde, AvroSerde) else serde
+
+    def _needed(self, topic: str, part: str) -> Serde[Any]:
+        serde = self._key if part == "key" else self._value
+        if serde is None:
+            raise TopologyError(
+                f"{topic}: how to write the {part}s of {self._node.name} is not known; say {part}=... there or here"
+            )
+        return serde
+
+    def _keyed(self, name: str) -> "Stream[K, V]":
+        """This stream with all records of a key in one task."""
+        if not self._is_rekeyed:
+            return self
+        if self._repartitioned is None:
+            self._repartitioned = self._through_own_topic(name, None)
+        return self._repartitioned
+
+    def _through_own_topic(self, name: str, partitions: int | None) -> "Stream[K, V]":
+        topic = f"{self._topology.name}-{name}-repartition"
+        key, value = self._needed(topic, "key"), self._needed(topic, "value")
+        self._topology.add("to", Sink(topic, key, value, nullable=self._nullable), self._node)
+        self._topology.repartitions[topic] = partitions
+        return self._topology.stream(topic, value, key=key, nullable=self._nullable)
+
+    def _same(self, kind: str, operator: Operator) -> "Stream[K, V]":
+        node = self._topology.add(kind, operator, self._node)
+        return Stream(
+            self._topology, node, self._key, self._value, nullable=self._nullable, is_rekeyed=self._is_rekeyed
+        )
+
+    def _revalued(self, kind: str, operator: Operator, value: Typed[V2] | None) -> "Stream[K, V2]":
+        node = self._topology.add(kind, operator, self._node)
+        serde = None if value is None else self._topology.serde(value, node.name, "value")
+        return Stream(self._topology, node, self._key, serde, is_rekeyed=self._is_rekeyed)
+
+    def _rekeyed(
+        self, kind: str, operator: Operator, key: Typed[K2] | None, value: Typed[V2] | None
+    ) -> "Stream[K2, V2]":
+        node = self._topology.add(kind, operator, self._node)
+        key_serde = STRING if key is None else self._topology.serde(key, node.name, "key")
+        value_serde = None if value is None else self._topology.serde(value, node.name, "value")
+        return Stream(self._topology, node, key_serde, value_serde, is_rekeyed=True)
+
+
+class Decisions(Stream[K, V]):
+    """The events of a decision. The topics that they go to are the journal of its state: each event is written to the
+    partition that the request came from.
+    """
+
+    def __init__(
+        self, topology: "Topology", node: Node, key: Serde[K] | None, value: Serde[V] | None, decide: Decide
+    ) -> None:
+        super().__init__(topology, node, key, value)
+        self._decide = decide
+
+    def _journal_of(self, topic: str) -> Decide | None:
+        super()._journal_of(topic)
+        self._topology.journals[topic] = self._decide
+        return self._decide
+
+
+def _function(function: Callable[..., Any]) -> Callable[..., Any]:
+    takes_key(function)  # whether it can be called at all is said here, where it was written
+    return function
