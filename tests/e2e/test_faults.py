@@ -118,17 +118,17 @@ def two_instances(engine_name, folder):
 
 
 def wait_for_shares(exchange, *shares):
-    """Wait until the instances say that they were last assigned so many partitions."""
+    """Wait until the instances say that they have so many tasks."""
     deadline = time.monotonic() + 60
-    while (found := tuple(assigned_partitions(exchange, f"transactions-{n}") for n in (1, 2))) != shares:
+    while (found := tuple(assigned_tasks(exchange, f"transactions-{n}") for n in (1, 2))) != shares:
         assert time.monotonic() < deadline, f"{found} instead of {shares}"
         time.sleep(0.2)
 
 
-def assigned_partitions(exchange, name):
-    """How many partitions an instance says it was assigned last."""
+def assigned_tasks(exchange, name):
+    """How many tasks an instance said it has when it was last assigned any."""
     lines = [line for line in exchange.log(name).splitlines() if "] assigned" in line]
-    numbers = lines[-1].partition("partitions=[")[2].rstrip("]\n").strip() if lines else ""
+    numbers = lines[-1].partition("tasks=[")[2].rstrip("]\n").strip() if lines else ""
     return len(numbers.split(",")) if numbers else 0
 
 

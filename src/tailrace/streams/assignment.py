@@ -65,8 +65,8 @@ class Assignment:
         self.tables = TableProgress({tp: offset for tp, offset in folded.items() if tp[0] in self._plan.tables})
         for (topic, partition), offset in committed.items():
             self.tasks[self._plan.of_topic[topic].name, partition].start_at(topic, max(offset, 0))
-        partition_numbers = {name: [p for sub, p in sorted(self.tasks) if sub == name] for name, _ in self.tasks}
-        log.info("assigned", application=self._plan.application, partitions=partition_numbers)
+        tasks = [f"{name}-{partition}" for name, partition in sorted(self.tasks)]
+        log.info("assigned", application=self._plan.application, tasks=tasks)
 
     def positions(self) -> list[TopicPartition]:
         """Where to read on, in streams and tables."""
