@@ -4,6 +4,7 @@ Every piece of state is a fold of topics: a table of its source topic, a decisio
 go to. A store on disk only saves reading them again.
 """
 
+from tailrace.streams.aggregates import Aggregate
 from tailrace.streams.config import StreamsConfig
 from tailrace.streams.errors import ProcessingFailed, TopologyError
 from tailrace.streams.handling import OnError
@@ -13,10 +14,14 @@ from tailrace.streams.state.table import Entry, TableReader
 from tailrace.streams.stream import Stream
 from tailrace.streams.table import GlobalTable, Table
 from tailrace.streams.topology import Topology
+from tailrace.streams.windows import Emit, Hopping, Tumbling, Windowed
 
 __all__ = [
+    "Aggregate",
+    "Emit",
     "Entry",
     "GlobalTable",
+    "Hopping",
     "Identity",
     "OnError",
     "ProcessingFailed",
@@ -26,5 +31,7 @@ __all__ = [
     "TableReader",
     "Topology",
     "TopologyError",
+    "Tumbling",
+    "Windowed",
     "run",
 ]

@@ -12,6 +12,7 @@ from tailrace.client import watermarks
 from tailrace.streams.plan import Plan
 from tailrace.streams.restore import restore
 from tailrace.streams.state.backend import RocksBackend
+from tailrace.streams.state.stream_time import decoded
 from tailrace.streams.state.table import TableStore
 from tailrace.streams.subtopology import SubTopology
 from tailrace.streams.table_progress import TableProgress
@@ -56,15 +57,16 @@ class Assignment:
         that what a predecessor did is decided before the journals are read.
         """
         streams = [tp for tp in partitions if tp.topic not in self._plan.tables]
-        committed = {(tp.topic, tp.partition): tp.offset for tp in self._committed(consumer, streams)}
+        committed = self._committed(consumer, streams)
         for tp in sorted(partitions):
             sub = self._plan.of_topic[tp.topic]
             if (sub.name, tp.partition) not in self.tasks:
                 self.tasks[sub.name, tp.partition] = self._open_task(consumer, sub, tp.partition)
         folded = restore(self.tasks.values(), self._bootstrap_servers, self._plan.application, self._stopped)
         self.tables = TableProgress({tp: offset for tp, offset in folded.items() if tp[0] in self._plan.tables})
-        for (topic, partition), offset in committed.items():
-            self.tasks[self._plan.of_topic[topic].name, partition].start_at(topic, max(offset, 0))
+        for tp in committed:
+            task = self.tasks[self._plan.of_topic[tp.topic].name, tp.partition]
+            task.start_at(tp.topic, max(tp.offset, 0), decoded(tp.metadata))
         tasks = [f"{name}-{partition}" for name, partition in sorted(self.tasks)]
         log.info("assigned", application=self._plan.application, tasks=tasks)
 

@@ -44,7 +44,12 @@ class Plan:
     def internal_topics(self, partitions: Mapping[str, int]) -> list[Topic]:
         """The topics that it makes, given the partition counts of those that exist."""
         counts = self.partitions(partitions)
-        return [Topic(topic, counts[topic], REPARTITION_CONFIG) for topic in self._repartitions]
+        changelogs = [
+            Topic(sub.changelog(name), tasks, _changelog_config(sub.stores[name].retention_ms))
+            for sub, tasks in self.tasks(counts)
+            for name in sub.changelogged
+        ]
+        return [*(Topic(topic, counts[topic], REPARTITION_CONFIG) for topic in self._repartitions), *changelogs]
 
     def partitions(self, existing: Mapping[str, int]) -> dict[str, int]:
         """The partition counts of all topics that it reads or writes, given those of the topics that exist.
@@ -108,6 +113,12 @@ def _components(nodes: Sequence[Node]) -> Iterable[list[Node]]:
     order = {id(node): number for number, node in enumerate(nodes)}
     distinct = {id(members): sorted(members, key=lambda node: order[id(node)]) for members in component.values()}
     return sorted(distinct.values(), key=lambda members: order[id(members[0])])
+
+
+def _changelog_config(retention_ms: int | None) -> dict[str, str]:
+    if retention_ms is None:
+        return {"cleanup.policy": "compact"}
+    return {"cleanup.policy": "compact,delete", "retention.ms": str(retention_ms)}
 
 
 def _check_copartitioned(sub: SubTopology, counts: Mapping[str, int]) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tailrace.registry.serde import AvroSerde, Serde
 from tailrace.streams.errors import TopologyError
+from tailrace.streams.grouped import GroupedStream
 from tailrace.streams.node import Node, Operator
 from tailrace.streams.operators.decide import Decide, Identity
 from tailrace.streams.operators.function import takes_key
@@ -53,8 +54,8 @@ class Stream(Generic[K, V]):
         nullable: bool = False,
         is_rekeyed: bool = False,
     ) -> None:
-        self._topology = topology
-        self._node = node
+        self.topology = topology
+        self.node = node
         self._key = key
         self._value = value
         self._nullable = nullable
@@ -100,9 +101,9 @@ class Stream(Generic[K, V]):
 
     def select_key(self, selector: "Of[V, K, K2]", *, key: Typed[K2] | None = None) -> "Stream[K2, V]":
         """Replace the key by what `selector` gives."""
-        node = self._topology.add("select-key", SelectKey(_function(selector)), self._node)
-        serde = STRING if key is None else self._topology.serde(key, node.name, "key")
-        return Stream(self._topology, node, serde, self._value, nullable=self._nullable, is_rekeyed=True)
+        node = self.topology.add("select-key", SelectKey(_function(selector)), self.node)
+        serde = STRING if key is None else self.topology.serde(key, node.name, "key")
+        return Stream(self.topology, node, serde, self._value, nullable=self._nullable, is_rekeyed=True)
 
     def peek(self, action: "Of[V, K, object]") -> "Stream[K, V]":
         """Call `action` on each record, and pass the record on. It is called again when records are processed again."""
@@ -131,10 +132,10 @@ class Stream(Generic[K, V]):
         is_rekeyed = any(stream._is_rekeyed for stream in streams)
         key = self._key if len(keys) == 1 else None
         merge = Merge(None if is_rekeyed else key)
-        node = self._topology.add("merge", merge, *(stream._node for stream in streams))
+        node = self.topology.add("merge", merge, *(stream.node for stream in streams))
         value: Serde[Any] | None = self._value if len(values) == 1 else None
         return Stream(
-            self._topology,
+            self.topology,
             node,
             key,
             value,
@@ -148,14 +149,20 @@ class Stream(Generic[K, V]):
         Steps that need it do this by themselves where keys have changed. `name`: part of the topic's name,
         `<application>-<name>-repartition`; `partitions`: as many as the topics read, unless given.
         """
-        return self._through_own_topic(name or self._topology.number("repartition"), partitions)
+        return self._through_own_topic(name or self.topology.number("repartition"), partitions)
 
     def through(self, topic: str, *, key: Typed[K] | None = None, value: Typed[V] | None = None) -> "Stream[K, V]":
         """Write the records to a topic that exists, and read them from there."""
         self.to(topic, value, key=key)
-        return self._topology.stream(
-            topic, value or self._needed(topic, "value"), key=key or self._needed(topic, "key")
-        )
+        return self.topology.stream(topic, value or self.needed(topic, "value"), key=key or self.needed(topic, "key"))
+
+    def group_by_key(self) -> GroupedStream[K, V]:
+        """Group the records by their key."""
+        return GroupedStream(self)
+
+    def group_by(self, selector: "Of[V, K, K2]", *, key: Typed[K2] | None = None) -> GroupedStream[K2, V]:
+        """Group the records by what `selector` gives."""
+        return self.select_key(selector, key=key).group_by_key()
 
     def decide(
         self,
@@ -172,11 +179,14 @@ class Stream(Generic[K, V]):
         `decide(key, state, request, record, *tables)` gives the events, `evolve(state, event)` the next state,
         `initial` is the state of a key that has none. The events have to go to topics: these are the state's journal.
         """
-        operator = Decide(store, decide, evolve, initial, identity, tuple(table.topic for table in tables))
-        source = self._keyed(store)
+        topics = tuple(table.topic for table in tables if table.topic is not None)
+        if len(topics) < len(tables):
+            raise TopologyError(f"{store}: a decision reads tables of topics; write this one to a topic and read that")
+        operator = Decide(store, decide, evolve, initial, identity, topics)
+        source = self.keyed(store)
         reads = tuple(table.node for table in tables if isinstance(table, Table))
-        node = self._topology.add("decide", operator, source._node, name=store, reads=reads)
-        return Decisions(self._topology, node, source._key, None, operator)
+        node = self.topology.add("decide", operator, source.node, name=store, reads=reads)
+        return Decisions(self.topology, node, source._key, None, operator)
 
     def to(
         self,
@@ -192,12 +202,12 @@ class Stream(Generic[K, V]):
         that was read, such as `lambda record: record.headers()`.
         """
         sink = self._sink(topic if isinstance(topic, str) else _function(topic), value, key, headers)
-        self._topology.add("to", sink, self._node)
+        self.topology.add("to", sink, self.node)
 
     def route(self, routes: Mapping[type, tuple[str, Typed[Any]]], *, key: Typed[K] | None = None) -> None:
         """Write each value to the topic for its type; the partition is that of the key."""
         sinks = {kind: self._sink(topic, value, key, None) for kind, (topic, value) in routes.items()}
-        self._topology.add("route", Router(sinks), self._node)
+        self.topology.add("route", Router(sinks), self.node)
 
     def _sink(
         self, topic: Any, value: Typed[Any] | None, key: Typed[Any] | None, headers: HeaderFunction | None
@@ -205,35 +215,36 @@ class Stream(Generic[K, V]):
         name = topic if isinstance(topic, str) else "to"
         sink = Sink(
             topic,
-            self._topology.serde(key or self._inherited(name, "key"), name, "key"),
-            self._topology.serde(value or self._inherited(name, "value"), name, "value"),
+            self.topology.serde(key or self._inherited(name, "key"), name, "key"),
+            self.topology.serde(value or self._inherited(name, "value"), name, "value"),
             nullable=self._nullable,
             journal_of=self._journal_of(name),
             headers=headers,
         )
         if isinstance(topic, str):
-            self._topology.sinks.setdefault(topic, sink)
+            self.topology.sinks.setdefault(topic, sink)
         return sink
 
     def _journal_of(self, topic: str) -> Decide | None:
-        if topic in self._topology.journals:
-            raise TopologyError(f"topic {topic} is already the journal of {self._topology.journals[topic].store}")
+        if topic in self.topology.journals:
+            raise TopologyError(f"topic {topic} is already the journal of {self.topology.journals[topic].store}")
         return None
 
     def _inherited(self, topic: str, part: str) -> Serde[Any]:
         """How a topic is written about which nothing is said: as what was read, as a contract of its own."""
-        serde = self._needed(topic, part)
+        serde = self.needed(topic, part)
         return serde.of_subject(f"{topic}-{part}") if isinstance(serde, AvroSerde) else serde
 
-    def _needed(self, topic: str, part: str) -> Serde[Any]:
+    def needed(self, topic: str, part: str) -> Serde[Any]:
+        """How keys or values (`part`) are written. Raises TopologyError when that is not known."""
         serde = self._key if part == "key" else self._value
         if serde is None:
             raise TopologyError(
-                f"{topic}: how to write the {part}s of {self._node.name} is not known; say {part}=... there or here"
+                f"{topic}: how to write the {part}s of {self.node.name} is not known; say {part}=... there or here"
             )
         return serde
 
-    def _keyed(self, name: str) -> "Stream[K, V]":
+    def keyed(self, name: str) -> "Stream[K, V]":
         """This stream with all records of a key in one task."""
         if not self._is_rekeyed:
             return self
@@ -242,30 +253,28 @@ class Stream(Generic[K, V]):
         return self._repartitioned
 
     def _through_own_topic(self, name: str, partitions: int | None) -> "Stream[K, V]":
-        topic = f"{self._topology.name}-{name}-repartition"
-        key, value = self._needed(topic, "key"), self._needed(topic, "value")
-        self._topology.add("to", Sink(topic, key, value, nullable=self._nullable), self._node)
-        self._topology.repartitions[topic] = partitions
-        return self._topology.stream(topic, value, key=key, nullable=self._nullable)
+        topic = f"{self.topology.name}-{name}-repartition"
+        key, value = self.needed(topic, "key"), self.needed(topic, "value")
+        self.topology.add("to", Sink(topic, key, value, nullable=self._nullable), self.node)
+        self.topology.repartitions[topic] = partitions
+        return self.topology.stream(topic, value, key=key, nullable=self._nullable)
 
     def _same(self, kind: str, operator: Operator) -> "Stream[K, V]":
-        node = self._topology.add(kind, operator, self._node)
-        return Stream(
-            self._topology, node, self._key, self._value, nullable=self._nullable, is_rekeyed=self._is_rekeyed
-        )
+        node = self.topology.add(kind, operator, self.node)
+        return Stream(self.topology, node, self._key, self._value, nullable=self._nullable, is_rekeyed=self._is_rekeyed)
 
     def _revalued(self, kind: str, operator: Operator, value: Typed[V2] | None) -> "Stream[K, V2]":
-        node = self._topology.add(kind, operator, self._node)
-        serde = None if value is None else self._topology.serde(value, node.name, "value")
-        return Stream(self._topology, node, self._key, serde, is_rekeyed=self._is_rekeyed)
+        node = self.topology.add(kind, operator, self.node)
+        serde = None if value is None else self.topology.serde(value, node.name, "value")
+        return Stream(self.topology, node, self._key, serde, is_rekeyed=self._is_rekeyed)
 
     def _rekeyed(
         self, kind: str, operator: Operator, key: Typed[K2] | None, value: Typed[V2] | None
     ) -> "Stream[K2, V2]":
-        node = self._topology.add(kind, operator, self._node)
-        key_serde = STRING if key is None else self._topology.serde(key, node.name, "key")
-        value_serde = None if value is None else self._topology.serde(value, node.name, "value")
-        return Stream(self._topology, node, key_serde, value_serde, is_rekeyed=True)
+        node = self.topology.add(kind, operator, self.node)
+        key_serde = STRING if key is None else self.topology.serde(key, node.name, "key")
+        value_serde = None if value is None else self.topology.serde(value, node.name, "value")
+        return Stream(self.topology, node, key_serde, value_serde, is_rekeyed=True)
 
 
 class Decisions(Stream[K, V]):
@@ -281,7 +290,7 @@ class Decisions(Stream[K, V]):
 
     def _journal_of(self, topic: str) -> Decide | None:
         super()._journal_of(topic)
-        self._topology.journals[topic] = self._decide
+        self.topology.journals[topic] = self._decide
         return self._decide
 
 

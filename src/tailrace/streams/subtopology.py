@@ -52,11 +52,16 @@ class SubTopology:
         self.streams = {topic: source for source in sources for topic in source.topics}
         self.tables = {operator.topic: operator for operator in operators if isinstance(operator, TableSource)}
         self.stores: dict[str, StoreSpec] = {spec.name: spec for operator in operators for spec in operator.stores}
+        self.changelogged = [spec.name for spec in self.stores.values() if spec.changelog]
         sinks = {sink.topic: sink for sink in _sinks(operators) if isinstance(sink.topic, str)}
         self.outputs = frozenset(sinks)
         self.journals = {
             topic: Journal(sink.value, sink.journal_of) for topic, sink in sinks.items() if sink.journal_of is not None
         }
+
+    def changelog(self, store: str) -> str:
+        """The topic that keeps the changes of a store."""
+        return f"{self.application}-{store}-changelog"
 
     @property
     def name(self) -> str:

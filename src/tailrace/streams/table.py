@@ -1,22 +1,72 @@
 """Tables: the latest value of each key."""
 
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tailrace.registry.serde import Serde
-from tailrace.streams.node import Node
+from tailrace.streams.node import Node, Operator
+from tailrace.streams.operators.function import takes_key
+from tailrace.streams.operators.table import FilterTable, MapTable, ToStream
+from tailrace.streams.types import Typed
+
+if TYPE_CHECKING:
+    from tailrace.streams.stream import Stream
+    from tailrace.streams.topology import Topology
 
 K = TypeVar("K")
 V = TypeVar("V")
+V2 = TypeVar("V2")
+
+Of = Callable[[V], V2] | Callable[[K, V], V2]
 
 
 class Table(Generic[K, V]):
-    """The latest value of each key of a topic, of the task's own partition."""
+    """The latest value of each key, of the task's own partition; every method makes a new table.
 
-    def __init__(self, topic: str, key: Serde[K], value: Serde[V], node: Node) -> None:
+    A function given to a step gets the value if it takes one argument, key and value if it takes two, and is not called
+    for keys without a value. `topic` is the one that the table is read from, or None.
+    """
+
+    def __init__(
+        self,
+        topology: "Topology",
+        node: Node,
+        key: Serde[K] | None,
+        value: Serde[V] | None,
+        topic: str | None = None,
+    ) -> None:
         self.topic = topic
-        self.key = key
-        self.value = value
         self.node = node
+        self._topology = topology
+        self._key = key
+        self._value = value
+
+    def filter(self, predicate: "Of[V, K, object]") -> "Table[K, V]":
+        """Keep the keys for whose value `predicate` is true; the others have no value."""
+        return self._step("filter", FilterTable(_function(predicate)), self._value)
+
+    def filter_not(self, predicate: "Of[V, K, object]") -> "Table[K, V]":
+        """Keep the keys for whose value `predicate` is not true."""
+        return self._step("filter-not", FilterTable(_function(predicate), negated=True), self._value)
+
+    def map_values(self, mapper: "Of[V, K, V2]", *, value: Typed[V2] | None = None) -> "Table[K, V2]":
+        """Replace each value by what `mapper` gives."""
+        operator = MapTable(_function(mapper))
+        node = self._topology.add("map-values", operator, self.node)
+        serde = None if value is None else self._topology.serde(value, node.name, "value")
+        return Table(self._topology, node, self._key, serde)
+
+    def to_stream(self) -> "Stream[K, V]":
+        """The changes as a flow of records: the new value of a key, or None where it has none any more."""
+        node = self._topology.add("to-stream", ToStream(), self.node)
+        return self._topology.stream_of(node, self._key, self._value, nullable=True)
+
+    def to(self, topic: str, value: Typed[V] | None = None, *, key: Typed[K] | None = None) -> None:
+        """Write the changes to a topic."""
+        self.to_stream().to(topic, value, key=key)
+
+    def _step(self, kind: str, operator: Operator, value: Serde[Any] | None) -> "Table[K, Any]":
+        return Table(self._topology, self._topology.add(kind, operator, self.node), self._key, value)
 
 
 class GlobalTable(Generic[K, V]):
@@ -26,3 +76,8 @@ class GlobalTable(Generic[K, V]):
         self.topic = topic
         self.key = key
         self.value = value
+
+
+def _function(function: Callable[..., Any]) -> Callable[..., Any]:
+    takes_key(function)  # whether it can be called at all is said here, where it was written
+    return function

@@ -16,7 +16,9 @@ from tailrace.streams.handling import ErrorHandler, OnError, answer
 from tailrace.streams.record import Record
 from tailrace.streams.state.backend import Backend
 from tailrace.streams.state.store import Store
+from tailrace.streams.state.stream_time import StreamTime
 from tailrace.streams.state.table import TableReader, TableStore
+from tailrace.streams.state.windows import OpenWindows
 from tailrace.streams.subtopology import SubTopology
 
 log = structlog.get_logger("tailrace.streams")
@@ -41,6 +43,7 @@ class Task:
         self.emit = outputs.append
         self._outputs = outputs
         self._mark = 0
+        self._time_mark = -1
         self._topology = topology
         self._backend = backend
         self._global_tables = global_tables
@@ -57,17 +60,32 @@ class Task:
         # Next offset to fold into the state, by table and journal topic, as far as it is committed.
         self._folded = {topic: offset for (topic, _), offset in backend.offsets().items()}
         self._unwritten_offsets: dict[tuple[str, int], int] = {}
-        self._processes = topology.program.bind(self)
+        self._changelogs = {topology.changelog(name): self._stores[name] for name in topology.changelogged}
+        self.time = StreamTime()
+        self.late_records = 0
+        self._windows: list[OpenWindows] = []
+        self._idle_ms: int | None = None
+        self._idle_since = 0
+        self._active = True
+        self._processes, self._closers = topology.program.bind(self)
         self._journals = topology.folds(self)
 
     @property
     def folded(self) -> dict[str, int]:
         """The next offset to fold into the state for each topic that state comes from."""
-        return {topic: self._folded.get(topic, 0) for topic in (*self._tables, *self._journals)}
+        return {topic: self._folded.get(topic, 0) for topic in (*self._tables, *self._journals, *self._changelogs)}
 
     def store(self, name: str) -> Store[Any]:
         """A store of one of the steps."""
         return self._stores[name]
+
+    def open_windows(self, store: str, length_ms: int, idle_ms: int | None) -> OpenWindows:
+        """The windows of one of the steps, which keeps them in a store; see OpenWindows and Hopping."""
+        windows = OpenWindows(self._stores[store], length_ms)
+        self._windows.append(windows)
+        if idle_ms is not None:
+            self._idle_ms = idle_ms if self._idle_ms is None else min(self._idle_ms, idle_ms)
+        return windows
 
     def has_store(self, name: str) -> bool:
         """Whether one of the steps has a store of this name."""
@@ -85,6 +103,25 @@ class Task:
         """
         self._processes[topic](records)
         self.positions[topic] = records[-1].offset() + 1
+        self._active = True
+
+    def idle(self, now_ms: int) -> bool:
+        """Close windows by the clock if nothing has come for long enough; say whether anything was done.
+
+        `now_ms`: the clock's time, in milliseconds since 1970. From the first call without any record in between, the
+        time that closes windows follows the clock, as far behind as the windows' `idle`.
+        """
+        if self._active or self._idle_ms is None:
+            self._active, self._idle_since = False, now_ms
+            return False
+        if now_ms - self._idle_since < self._idle_ms or now_ms - self._idle_ms <= self.time.now:
+            return False
+        self.time.reach(now_ms - self._idle_ms)
+        if not any(windows.due <= self.time.now for windows in self._windows):
+            return False
+        for close in self._closers:
+            close()
+        return True
 
     def update_table(self, topic: str, records: Sequence[Record]) -> None:
         """Fold consecutive records of a table's topic, for good."""
@@ -101,7 +138,19 @@ class Task:
         """Fold consecutive records of a table's or a journal's topic that were written before this task began."""
         if topic in self._tables:
             self.update_table(topic, records)
-            return
+        elif topic in self._changelogs:
+            self._restore_changes(topic, records)
+        else:
+            self._replay(topic, records)
+
+    def _restore_changes(self, topic: str, records: Sequence[Record]) -> None:
+        """Take over changes as they are: they need not be decoded."""
+        store, end = self._changelogs[topic], records[-1].offset() + 1
+        entries = [(store.backend_key(key), record.value()) for record in records if (key := record.key()) is not None]
+        self._backend.write(entries, {(topic, self.partition): end})
+        self._folded[topic] = end
+
+    def _replay(self, topic: str, records: Sequence[Record]) -> None:
         serde, apply = self._journals[topic]
         for record in records:
             key, value = record.key(), record.value()
@@ -112,12 +161,19 @@ class Task:
         self._commit_stores()
         self._note(topic, records[-1].offset() + 1)
 
-    def commit(self, journal_ends: dict[tuple[str, int], int]) -> None:
-        """Keep what was done: the outputs are committed, the journals' next offsets are `journal_ends`."""
+    def flush(self) -> None:
+        """Append the changes of state to the outputs: what is committed next has to have them."""
+        for topic, store in self._changelogs.items():
+            for key, value in store.changes():
+                self.emit((topic, self.partition, key, value, None, 0))
+
+    def commit(self, ends: dict[tuple[str, int], int]) -> None:
+        """Keep what was done: the outputs are committed, `ends` are the next offsets of journals and changelogs."""
         self._commit_stores()
+        self.time.commit()
         self.committed_positions.update(self.positions)
-        for topic in self._journals:
-            end = journal_ends.get((topic, self.partition))
+        for topic in (*self._journals, *self._changelogs):
+            end = ends.get((topic, self.partition))
             if end is not None:
                 self._note(topic, end)
 
@@ -125,18 +181,24 @@ class Task:
         """Undo what was done since the last commit; return the stream topics to be read again."""
         for store in self._stores.values():
             store.rollback()
+        self.time.rollback()
+        self._forget_windows()
         moved = list(self.moved_positions())
         self.positions = dict(self.committed_positions)
         return moved
 
-    def start_at(self, topic: str, offset: int) -> None:
-        """Set the committed position of a stream topic."""
+    def start_at(self, topic: str, offset: int, time_ms: int = -1) -> None:
+        """Set the committed position of a stream topic, and the time that the task had reached."""
         self.positions[topic] = self.committed_positions[topic] = offset
+        self.time.reach(time_ms)
+        self.time.commit()
 
     def moved_positions(self) -> dict[str, int]:
         """The positions of the stream topics that were processed since the last commit."""
         committed = self.committed_positions
-        return {topic: offset for topic, offset in self.positions.items() if offset != committed.get(topic)}
+        moved = {topic: offset for topic, offset in self.positions.items() if offset != committed.get(topic)}
+        # The time is kept beside the offsets, so it needs one of them where only the clock has moved it.
+        return moved if moved or self.time.now == self.time.committed else dict(self.positions)
 
     def write(self) -> None:
         """Write committed state to the backend, with the offsets up to which it is folded, in one atomic write."""
@@ -156,6 +218,7 @@ class Task:
     def mark(self) -> None:
         """Set the point that `undo` goes back to: the beginning of a record."""
         self._mark = len(self._outputs)
+        self._time_mark = self.time.now
         for store in self._stores.values():
             store.mark()
 
@@ -164,6 +227,8 @@ class Task:
         del self._outputs[self._mark :]
         for store in self._stores.values():
             store.undo()
+        self.time.now = self._time_mark
+        self._forget_windows()
         if isinstance(error, ProcessingFailed):
             raise error
         self._handle(self._topology.handling.failed, "TRANSFORMATION", record, error)
@@ -171,6 +236,10 @@ class Task:
     def unreadable(self, record: Record, error: SerdeError) -> None:
         """Do with a record that cannot be read what the handler says."""
         self._handle(self._topology.handling.unreadable, "VALUE_CONVERTER", record, error)
+
+    def late(self, record: Record | None) -> None:
+        """Count a record whose window has closed."""
+        self.late_records += 1
 
     def without_key(self, record: Record) -> None:
         """Do with a record that has no key, where one is needed, what the handler says."""
@@ -194,6 +263,10 @@ class Task:
                 headers = dead_letter_headers(record, self._topology.application, stage, error)
                 topic = self._topology.handling.dead_letters
                 self.emit((topic, -1, record.key(), record.value(), headers, record.timestamp()[1]))
+
+    def _forget_windows(self) -> None:
+        for windows in self._windows:
+            windows.reset()
 
     def _commit_stores(self) -> None:
         for store in self._stores.values():

@@ -117,7 +117,7 @@ class Topology:
         self._claim(topic)
         key_serde = self.serde(key, topic, "key")
         source = TableSource(topic, key_serde, self.serde(value, topic, "value"))
-        return Table(topic, key_serde, source.value, self.add("table", source, name=topic))
+        return Table(self, self.add("table", source, name=topic), key_serde, source.value, topic)
 
     @overload
     def global_table(self, topic: str, value: Typed[V]) -> GlobalTable[str, V]: ...
@@ -147,6 +147,10 @@ class Topology:
         node = Node(name or self.number(kind), operator, parents, tuple(reads))
         self.nodes.append(node)
         return node
+
+    def stream_of(self, node: Node, key: Serde[K] | None, value: Serde[V] | None, *, nullable: bool) -> Stream[K, V]:
+        """What flows out of a step as a stream."""
+        return Stream(self, node, key, value, nullable=nullable)
 
     def number(self, kind: str) -> str:
         """Make the next name of a kind."""

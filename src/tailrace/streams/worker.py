@@ -9,6 +9,7 @@ import structlog
 from confluent_kafka import Consumer, TopicPartition
 
 from tailrace.client import TransactionAborted, TransactionalProducer, consumer
+from tailrace.clock import now_ms
 from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
 from tailrace.streams.feed import Feed, Runs
@@ -18,6 +19,8 @@ from tailrace.streams.plan import Plan
 from tailrace.streams.state.backend import RocksBackend
 
 log = structlog.get_logger("tailrace.streams")
+
+IDLE_INTERVAL_S = 0.1
 
 
 class Worker:
@@ -38,7 +41,7 @@ class Worker:
         # When the open transaction began, and how many records it covers.
         self._begun_at: float | None = None
         self._records = 0
-        self._written_at = time.monotonic()
+        self._written_at = self._idle_at = time.monotonic()
         self._outbox = Outbox()
         self._producer = self._new_producer()
         self._globals = GlobalTables(
@@ -80,6 +83,7 @@ class Worker:
         self._producer.poll(0)
         self._globals.update()
         self._process(runs)
+        self._close_idle_windows()
         if self._begun_at is not None and (self._feed.is_drained or self._is_commit_due()):
             self._commit()
         if time.monotonic() - self._written_at > self._config.write_interval_ms / 1000:
@@ -101,6 +105,15 @@ class Worker:
             self._begin()
             self._outbox.send(self._producer)
 
+    def _close_idle_windows(self) -> None:
+        if time.monotonic() - self._idle_at < IDLE_INTERVAL_S:
+            return
+        self._idle_at = time.monotonic()
+        for task in self._assignment.tasks.values():
+            if task.idle(now_ms()):
+                self._begin()
+                self._outbox.send(self._producer)
+
     def _begin(self) -> None:
         if self._begun_at is None:
             self._producer.begin()
@@ -118,8 +131,11 @@ class Worker:
         if self._begun_at is None:
             return
         tasks = self._assignment.tasks.values()
+        for task in tasks:
+            task.flush()
+        self._outbox.send(self._producer)
         offsets = [
-            TopicPartition(topic, task.partition, offset)
+            TopicPartition(topic, task.partition, offset, metadata=task.time.encoded())
             for task in tasks
             for topic, offset in task.moved_positions().items()
         ]

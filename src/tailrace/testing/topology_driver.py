@@ -67,6 +67,8 @@ class TopologyDriver:
     def commit(self) -> None:
         """Commit what was processed: outputs become readable, and go on to the steps that read them."""
         while True:
+            for task in self._tasks.values():
+                task.flush()
             ready = []
             for topic, _, key, value, headers, timestamp in self._outputs:
                 record = self._append(topic, key, value, headers, timestamp)
@@ -79,6 +81,12 @@ class TopologyDriver:
                 return
             for topic, record in ready:
                 self._process(topic, record)
+
+    def advance_wall_clock(self) -> None:
+        """Do what tasks do as the clock goes on while nothing comes, such as closing windows, and commit."""
+        for task in self._tasks.values():
+            task.idle(self._clock())
+        self.commit()
 
     def rollback(self) -> None:
         """Undo what was processed since the last commit."""
@@ -117,7 +125,7 @@ class TopologyDriver:
         for sub in self._plan.subtopologies:
             if lose_state:
                 self._backends[sub.name] = MemoryBackend()
-            positions = self._tasks[sub.name].committed_positions
+            positions, time_ms = self._tasks[sub.name].committed_positions, self._tasks[sub.name].time.committed
             task = self._tasks[sub.name] = self._new_task(sub)
             for topic, offset in task.folded.items():
                 records = self.log.get(topic, [])[offset:]
@@ -125,7 +133,7 @@ class TopologyDriver:
                     task.restore(topic, records)
                 count += len(records)
             for topic, position in positions.items():
-                task.start_at(topic, position)
+                task.start_at(topic, position, time_ms)
         return count
 
     def _process(self, topic: str, record: Any) -> None:

@@ -44,12 +44,15 @@ class Application:
         reader.close()
         return sum(ends) - len(self.added())
 
-    def wait_for_added(self, count, timeout_s=60):
+    def wait_for_added(self, count):
+        self.wait_for_records(f"{self.prefix}added", count)
+
+    def wait_for_records(self, topic, count, timeout_s=60):
         reader = consumer(self.bootstrap_servers, "none")
-        reader.assign([TopicPartition(f"{self.prefix}added", p, 0) for p in range(PARTITIONS)])
+        reader.assign([TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
         deadline, seen = time.monotonic() + timeout_s, 0
         while seen < count:
-            assert time.monotonic() < deadline, f"{seen} of {count} events after {timeout_s} s"
+            assert time.monotonic() < deadline, f"{seen} of {count} records after {timeout_s} s"
             seen += sum(record.error() is None for record in consume(reader, count - seen, 0.1))
         reader.close()
 

@@ -1,7 +1,7 @@
 """Python code while it is written: lines, blocks, names that are not taken, and the objects that names stand for."""
 
 import re
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
 from operator import attrgetter
@@ -25,6 +25,8 @@ class Names:
         self._by_owner: dict[Hashable, str] = {}
         self.constants: dict[str, object] = {}
         self.functions: set[str] = set()
+        # Functions of no argument that close windows whose time has come.
+        self.closers: list[str] = []
         self.of_task: dict[str, Callable[[Task], object]] = {}
 
     def new(self, hint: str) -> str:
@@ -52,10 +54,11 @@ class Names:
 
 
 class Code:
-    """Lines of code within one function."""
+    """Lines of code within one function; `module` has the functions that stand before it."""
 
-    def __init__(self, names: Names, depth: int = 0) -> None:
+    def __init__(self, names: Names, depth: int = 0, module: "Code | None" = None) -> None:
         self.names = names
+        self.module = module or self
         self.lines: list[str] = []
         self.depth = depth
 
@@ -76,11 +79,22 @@ class Code:
 
     def nested(self, levels: int = 1) -> "Code":
         """Begin code that is written before the lines that will stand above it; `append` it afterwards."""
-        return Code(self.names, self.depth + levels)
+        return Code(self.names, self.depth + levels, self.module)
 
     def append(self, code: "Code") -> None:
         """Take over the lines of nested code."""
         self.lines += code.lines
+
+    def function(self, hint: str, parameters: Sequence[str], write: "Callable[[Code], None]") -> tuple[str, list[str]]:
+        """Write a function, and give its name and those of the parameters that its code names, which are all it has."""
+        name = self.names.new(hint)
+        self.names.functions.add(name)
+        body = self.module.nested()
+        write(body)
+        used = [p for p in parameters if not self.names.is_global(p) and body.mentions(p)]
+        with self.module.block(f"def {name}({', '.join(used)}):"):
+            self.module.append(body)
+        return name, used
 
     def assign(self, hint: str, expression: str) -> str:
         """Write an assignment to a new variable, and give its name."""
@@ -99,6 +113,12 @@ class Code:
     def constant(self, value: object, hint: str) -> str:
         """Give the name of an object."""
         return self.names.constant(value, hint)
+
+    def per_task(self, make: "Callable[[Task], object]", hint: str) -> str:
+        """Give the name of an object that `make` makes for each task."""
+        name = self.names.new(hint)
+        self.names.of_task[name] = make
+        return name
 
     def member(self, name: str) -> str:
         """Give the name of an attribute of the task."""

@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tailrace.registry.serde import Serde
+
+if TYPE_CHECKING:
+    from tailrace.streams.code.code import Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +29,5 @@ class Flow:
     old: str | None = None
 
 
-# Writes the code of what follows a step.
-Forward = Callable[[Flow], None]
+# Writes the code of what follows a step, where it is told to.
+Forward = Callable[["Code", Flow], None]

@@ -61,17 +61,19 @@ class Program:
         linecache.cache[self._file] = (len(self.text), None, self.text.splitlines(keepends=True), self._file)
         self._code = compile(self.text, self._file, "exec")
 
-    def bind(self, task: "Task") -> dict[str, Process]:
-        """Make the functions for a task, by topic."""
+    def bind(self, task: "Task") -> tuple[dict[str, Process], list[Callable[[], None]]]:
+        """Make the functions for a task: those that process records, by topic, and those that close windows."""
         scope: dict[str, Any] = dict(self._names.constants)
         exec(self._code, scope)
-        processes: dict[str, Process] = scope["bind"](*(make(task) for make in self._names.of_task.values()))
-        return processes
+        functions: tuple[dict[str, Process], list[Callable[[], None]]]
+        functions = scope["bind"](*(make(task) for make in self._names.of_task.values()))
+        return functions
 
     def _text(self) -> str:
         entries = ", ".join(f"{topic!r}: {process}" for topic, process in self._processes.items())
         head = f"def bind({', '.join(self._names.of_task)}):"
-        return "\n".join([head, *self._module.lines, f"    return {{{entries}}}", ""])
+        closers = ", ".join(self._names.closers)
+        return "\n".join([head, *self._module.lines, f"    return {{{entries}}}, [{closers}]", ""])
 
     def _source(self, node: Node) -> list[tuple[str, str]]:
         source = node.operator
@@ -147,35 +149,22 @@ class Program:
         elif code.depth > DEPTH_MAX:
             self._outline(node, code, flow)
         else:
-            node.operator.emit(code, flow, lambda result: self._children(node, code, result))
+            node.operator.emit(code, flow, lambda place, result: self._children(node, place, result))
+
+    def _outline(self, node: Node, code: Code, flow: Flow) -> None:
+        """Write a step and what follows as a function of its own, which gets the variables that it names."""
+        variables = [*PARTS, "value_bytes", *self._names.made]
+        name, used = code.function("deep", variables, lambda body: self._emit(node, body, flow))
+        code.line(f"{name}({', '.join(used)})")
 
     def _call(self, node: Node, code: Code, flow: Flow) -> None:
         """Write the call of a step that several others feed; its code is a function of its own."""
         if id(node) not in self._shared:
-            self._shared[id(node)] = self._function(node)
+            assert isinstance(node.operator, Merge)
+            shared = Flow(*PARTS, None, node.operator.key)
+            self._shared[id(node)] = code.function("shared", PARTS, lambda body: self._emit(node, body, shared))
         name, parts = self._shared[id(node)]
         code.line(f"{name}({', '.join(str(getattr(flow, part)) for part in parts)})")
 
-    def _outline(self, node: Node, code: Code, flow: Flow) -> None:
-        """Write a step and what follows as a function of its own, which gets the variables that it names."""
-        name = self._names.new("deep")
-        self._names.functions.add(name)
-        variables = [*PARTS, "value_bytes", *self._names.made]
-        body = self._module.nested()
-        node.operator.emit(body, flow, lambda result: self._children(node, body, result))
-        arguments = ", ".join(v for v in variables if not self._names.is_global(v) and body.mentions(v))
-        with self._module.block(f"def {name}({arguments}):"):
-            self._module.append(body)
-        code.line(f"{name}({arguments})")
-
-    def _function(self, node: Node) -> tuple[str, list[str]]:
-        name = self._names.new("shared")
-        self._names.functions.add(name)
-        body = self._module.nested()
-        assert isinstance(node.operator, Merge)
-        flow = Flow(*PARTS, None, node.operator.key)
-        node.operator.emit(body, flow, lambda result: self._children(node, body, result))
-        parts = [part for part in PARTS if body.mentions(part)]
-        with self._module.block(f"def {name}({', '.join(parts)}):"):
-            self._module.append(body)
-        return name, parts
+    def _emit(self, node: Node, code: Code, flow: Flow) -> None:
+        node.operator.emit(code, flow, lambda place, result: self._children(node, place, result))

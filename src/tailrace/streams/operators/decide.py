@@ -67,7 +67,7 @@ class Decide:
             events, event = self._events(code, flow, state), code.names.new("event")
             with code.block(f"for {event} in {events}:"):
                 self._apply(code, flow, state, event)
-                forward(replace(flow, value=event, value_bytes=None))
+                forward(code, replace(flow, value=event, value_bytes=None))
 
     def fold(self, task: "Task") -> Callable[[bytes, Any], None]:
         """Make the function that applies a journal's event to the state of a key, when state is rebuilt."""

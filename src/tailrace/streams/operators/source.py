@@ -26,7 +26,7 @@ class StreamSource(Stateless):
 
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator; how records are read is written by the program that this step begins."""
-        forward(flow)
+        forward(code, flow)
 
     def describe(self) -> str:
         """See Operator."""

@@ -21,7 +21,7 @@ class Filter(Stateless):
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
         with code.block(f"if {'not ' if self.negated else ''}{call(code, flow, self.predicate, 'predicate')}:"):
-            forward(flow)
+            forward(code, flow)
 
     def describe(self) -> str:
         """See Operator."""
@@ -38,7 +38,7 @@ class Map(Stateless):
         """See Operator."""
         key, value = code.names.new("key"), code.names.new("value")
         code.line(f"{key}, {value} = {call(code, flow, self.mapper, 'mapper')}")
-        forward(replace(flow, key=key, value=value, key_bytes=None, value_bytes=None))
+        forward(code, replace(flow, key=key, value=value, key_bytes=None, value_bytes=None))
 
     def describe(self) -> str:
         """See Operator."""
@@ -54,7 +54,7 @@ class MapValues(Stateless):
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
         value = code.assign("value", call(code, flow, self.mapper, "mapper"))
-        forward(replace(flow, value=value, value_bytes=None))
+        forward(code, replace(flow, value=value, value_bytes=None))
 
     def describe(self) -> str:
         """See Operator."""
@@ -71,7 +71,7 @@ class FlatMap(Stateless):
         """See Operator."""
         key, value = code.names.new("key"), code.names.new("value")
         with code.block(f"for {key}, {value} in {call(code, flow, self.mapper, 'mapper')}:"):
-            forward(replace(flow, key=key, value=value, key_bytes=None, value_bytes=None))
+            forward(code, replace(flow, key=key, value=value, key_bytes=None, value_bytes=None))
 
     def describe(self) -> str:
         """See Operator."""
@@ -88,7 +88,7 @@ class FlatMapValues(Stateless):
         """See Operator."""
         value = code.names.new("value")
         with code.block(f"for {value} in {call(code, flow, self.mapper, 'mapper')}:"):
-            forward(replace(flow, value=value, value_bytes=None))
+            forward(code, replace(flow, value=value, value_bytes=None))
 
     def describe(self) -> str:
         """See Operator."""
@@ -104,7 +104,7 @@ class SelectKey(Stateless):
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
         key = code.assign("key", call(code, flow, self.selector, "selector"))
-        forward(replace(flow, key=key, key_bytes=None))
+        forward(code, replace(flow, key=key, key_bytes=None))
 
     def describe(self) -> str:
         """See Operator."""
@@ -120,7 +120,7 @@ class Peek(Stateless):
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
         code.line(call(code, flow, self.action, "action"))
-        forward(flow)
+        forward(code, flow)
 
     def describe(self) -> str:
         """See Operator."""
@@ -135,7 +135,7 @@ class Merge(Stateless):
 
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
-        forward(flow)
+        forward(code, flow)
 
     def describe(self) -> str:
         """See Operator."""
@@ -159,7 +159,7 @@ class Split(Stateless):
                 code.line(f"{mark} = {number}")
         with code.block("else:"):
             code.line(f"{mark} = {len(self.predicates)}")
-        forward(flow)
+        forward(code, flow)
 
     def describe(self) -> str:
         """See Operator."""
@@ -177,7 +177,7 @@ class Branch(Stateless):
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
         with code.block(f"if {mark_of(self.split, code)} == {self.number}:"):
-            forward(flow)
+            forward(code, flow)
 
     def describe(self) -> str:
         """See Operator."""

@@ -46,6 +46,8 @@ class Store(Generic[V]):
         # What `put` replaced since the last `mark`, oldest first; None as long as nobody marks.
         self._replaced: list[tuple[bytes, V | None]] | None = None
         self._unwritten: dict[bytes, V | None] = {}
+        # What `changes` has encoded already, of the values in `_unwritten`.
+        self._encoded: dict[bytes, bytes | None] = {}
         # Two generations: what was not asked for during a whole one is dropped with it.
         self._young: dict[bytes, V | None] = {}
         self._old: dict[bytes, V | None] = {}
@@ -105,9 +107,14 @@ class Store(Generic[V]):
                 yield key, value
 
     def changes(self) -> Iterator[tuple[bytes, bytes | None]]:
-        """Yield what was put since the last commit or rollback, encoded, without the name of the store."""
+        """Yield what was put since the last commit or rollback, encoded: keys as in the changelog."""
         for key, value in self._uncommitted.items():
-            yield key, None if value is None else self._encode(value)
+            self._encoded[key] = data = None if value is None else self._encode(value)
+            yield key, data
+
+    def backend_key(self, key: bytes) -> bytes:
+        """The key of the backend for one of the changelog."""
+        return self._prefix + key
 
     def commit(self) -> None:
         """Keep what was put since the last commit or rollback."""
@@ -118,23 +125,24 @@ class Store(Generic[V]):
 
     def rollback(self) -> None:
         """Forget what was put since the last commit or rollback."""
+        for key in self._uncommitted:
+            self._encoded.pop(key, None)
         self._uncommitted.clear()
 
     def unwritten(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield the committed changes that the backend does not have, encoded."""
         for key, value in self._unwritten.items():
-            yield self._prefix + key, None if value is None else self._encode(value)
+            data = self._encoded.get(key, _UNKNOWN)
+            if data is _UNKNOWN:
+                data = None if value is None else self._encode(value)
+            yield self._prefix + key, data
 
     def written(self) -> None:
         """Note that the backend has all that `unwritten` gave."""
         self._unwritten.clear()
+        self._encoded.clear()
         if len(self._young) > CACHED_VALUES:
             self._old, self._young = self._young, {}
-
-    def restore(self, key: bytes, data: bytes | None) -> None:
-        """Take over a change that `changes` gave once; it is committed."""
-        value = None if data is None else self._decode(data)
-        self._unwritten[key] = self._young[key] = value
 
     def _load(self, key: bytes) -> V | None:
         value = self._old.get(key, _UNKNOWN)

@@ -1,0 +1,74 @@
+"""Aggregates of all values of a key."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tailrace.registry.serde import Serde
+from tailrace.streams.aggregates import Aggregate, check_new
+from tailrace.streams.code.code import Code
+from tailrace.streams.code.flow import Flow, Forward
+from tailrace.streams.operators.function import POSITIONAL
+from tailrace.streams.state.store import StoreSpec
+
+
+@dataclass(frozen=True, eq=False)
+class AggregateStream:
+    """Keeps an aggregate of the values of each key, and passes it on with every value. None counts as no value."""
+
+    store: str
+    aggregate: Aggregate[Any, Any]
+    value: Serde[Any]
+
+    @property
+    def stores(self) -> tuple[StoreSpec, ...]:
+        """See Operator."""
+        return (StoreSpec(self.store, self.value, changelog=True),)
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        with code.keyed(flow), code.block(f"if {flow.value} is not None:"):
+            before = code.assign("before", f"{code.store(self.store, 'get')}({flow.key_bytes})")
+            after = added(code, flow, self.aggregate, before)
+            code.line(f"{code.store(self.store, 'put')}({flow.key_bytes}, {after})")
+            value, old = results(code, self.aggregate, before, after)
+            forward(code, replace(flow, value=value, value_bytes=None, old=old))
+
+    def describe(self) -> str:
+        """See Operator."""
+        return f"aggregate {type(self.aggregate).__name__} in {self.store}"
+
+
+def added(code: Code, flow: Flow, aggregate: Aggregate[Any, Any], before: str) -> str:
+    """Write how a value comes into an aggregate, which is None at first; the variable of the new one."""
+    return combined(code, flow, aggregate, aggregate.add, before)
+
+
+def combined(code: Code, flow: Flow, aggregate: Aggregate[Any, Any], combine: Callable[..., Any], before: str) -> str:
+    """Write how a function makes a new aggregate of the old one and a value."""
+    initial = f"{code.constant(aggregate.initial, 'initial')}() if {before} is None else {before}"
+    arguments = f"{initial}, {flow.value}"
+    if _arguments(combine) == 3:
+        arguments = f"{flow.key}, {arguments}"
+    after = code.assign("after", f"{code.constant(combine, 'add')}({arguments})")
+    with code.block(f"if {after} is {before}:"):
+        code.line(f"{code.constant(check_new, 'check_new')}({before}, {after})")
+    return after
+
+
+def results(code: Code, aggregate: Aggregate[Any, Any], before: str, after: str) -> tuple[str, str]:
+    """Write what is passed on of an aggregate; the new result and the expression for the old one."""
+    result = getattr(aggregate, "result", None)
+    if result is None:
+        return after, before
+    name = code.constant(result, "result")
+    return code.assign("value", f"{name}({after})"), f"(None if {before} is None else {name}({before}))"
+
+
+def _arguments(function: Callable[..., Any]) -> int:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):
+        return 2  # some of Python's own functions do not tell
+    return sum(p.kind in POSITIONAL and p.default is p.empty for p in parameters)

@@ -1,0 +1,126 @@
+"""Aggregates of the values of a key within windows of time."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from tailrace.registry.serde import Serde
+from tailrace.streams.aggregates import Aggregate
+from tailrace.streams.code.code import Code
+from tailrace.streams.code.flow import Flow, Forward
+from tailrace.streams.operators.aggregate import added, results
+from tailrace.streams.state.store import StoreSpec
+from tailrace.streams.windows import START, Emit, Hopping, Windowed, WindowedSerde
+
+if TYPE_CHECKING:
+    from tailrace.streams.state.windows import OpenWindows
+    from tailrace.streams.task import Task
+
+# How much longer than a window is open its changelog keeps it, for clocks and restarts.
+CHANGELOG_EXTRA_MS = 24 * 3_600_000
+
+
+@dataclass(frozen=True, eq=False)
+class AggregateWindows:
+    """Keeps an aggregate for each key and window, and passes it on with every value, or once when the window closes.
+
+    A value whose window has closed already is dropped, and counted.
+    """
+
+    store: str
+    aggregate: Aggregate[Any, Any]
+    key: Serde[Any]
+    value: Serde[Any]
+    windows: Hopping
+    passes: Emit
+
+    @property
+    def stores(self) -> tuple[StoreSpec, ...]:
+        """See Operator."""
+        return (StoreSpec(self.store, self.value, changelog=True, retention_ms=self._length_ms + CHANGELOG_EXTRA_MS),)
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        time, open_windows = code.member("time"), code.per_task(self._open_windows, "windows")
+        close = self._closing(code, flow, open_windows, forward)
+        with code.keyed(flow), code.block(f"if {flow.value} is not None:"):
+            with code.block(f"if {flow.timestamp} > {time}.now:"):
+                code.line(f"{time}.now = {flow.timestamp}")
+            with self._each_window(code, flow) as start:
+                with code.block(f"if {start} + {self._length_ms} <= {time}.now:"):
+                    code.line(f"{code.member('late')}({flow.record})")
+                with code.block("else:"):
+                    self._add(code, flow, start, open_windows, forward)
+            with code.block(f"if {time}.now >= {open_windows}.due:"):
+                code.line(f"{close}()")
+
+    def describe(self) -> str:
+        """See Operator."""
+        return f"aggregate {type(self.aggregate).__name__} in {self.store} by windows of {self.windows.size}"
+
+    @property
+    def _length_ms(self) -> int:
+        return self.windows.size_ms + self.windows.grace_ms
+
+    def _open_windows(self, task: "Task") -> "OpenWindows":
+        return task.open_windows(self.store, self._length_ms, self.windows.idle_ms)
+
+    @contextmanager
+    def _each_window(self, code: Code, flow: Flow) -> Iterator[str]:
+        """Write what finds the windows of a record; the variable of a window's start."""
+        size, advance = self.windows.size_ms, self.windows.advance_ms
+        if size == advance:
+            yield code.assign("start", f"{flow.timestamp} - {flow.timestamp} % {size}")
+            return
+        last = f"{flow.timestamp} - {flow.timestamp} % {advance}"
+        first = f"max(0, ({flow.timestamp} - {size}) // {advance} * {advance} + {advance})"
+        start = code.names.new("start")
+        with code.block(f"for {start} in range({first}, {last} + 1, {advance}):"):
+            yield start
+
+    def _add(self, code: Code, flow: Flow, start: str, open_windows: str, forward: Forward) -> None:
+        encode = code.constant(START.encode, "encode_start")
+        key = code.assign("window_key", f"{encode}({start}) + {flow.key_bytes}")
+        before = code.assign("before", f"{code.store(self.store, 'get')}({key})")
+        with code.block(f"if {before} is None:"):
+            code.line(f"{open_windows}.opened({start})")
+        after = added(code, flow, self.aggregate, before)
+        code.line(f"{code.store(self.store, 'put')}({key}, {after})")
+        if self.passes is Emit.UPDATE:
+            value, old = results(code, self.aggregate, before, after)
+            forward(code, self._windowed(code, replace(flow, value=value, old=old), start, flow.key))
+
+    def _closing(self, code: Code, flow: Flow, open_windows: str, forward: Forward) -> str:
+        """Write the function that closes windows whose time has come."""
+
+        def write(body: Code) -> None:
+            start, key_bytes, after = (code.names.new(name) for name in ("start", "key_bytes", "after"))
+            closed = f"{open_windows}.closed({code.member('time')}.now)"
+            with body.block(f"for {start}, {key_bytes}, {after} in {closed}:"):
+                if self.passes is Emit.UPDATE:
+                    body.line("pass")
+                    return
+                value, _ = results(body, self.aggregate, "None", after)
+                key = f"{code.constant(self.key.decode, 'decode')}({key_bytes})"
+                timestamp = f"{start} + {self.windows.size_ms - 1}"
+                closing = Flow(key, value, timestamp, "None", key_bytes, None, old="None")
+                forward(body, self._windowed(body, closing, start, key))
+
+        name, _ = code.function("close", (), write)
+        code.names.closers.append(name)
+        return name
+
+    def _windowed(self, code: Code, flow: Flow, start: str, key: str) -> Flow:
+        """The record under the key within its window."""
+        windowed = f"{code.constant(Windowed, 'Windowed')}({key}, {start}, {start} + {self.windows.size_ms})"
+        key_bytes = f"({flow.key_bytes} + {code.constant(START.encode, 'encode_start')}({start}))"
+        return replace(
+            flow, key=windowed, key_bytes=key_bytes, value_bytes=None, key_serde=self.key_of_windows, value_serde=None
+        )
+
+    @cached_property
+    def key_of_windows(self) -> Serde[Any]:
+        """How keys within windows are written."""
+        return WindowedSerde(self.key, self.windows.size_ms)

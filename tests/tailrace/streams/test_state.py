@@ -1,0 +1,92 @@
+"""State on real brokers: counts and windows behind a repartition, exact whatever becomes of instances and disks."""
+
+from collections import Counter, defaultdict
+
+import pytest
+
+from tailrace.client import read_to_end
+from tailrace.streams import Emit, Topology, Tumbling
+from tailrace.streams.types import PLAIN
+from tailrace.streams.windows import WindowedSerde
+from tests.tailrace.streams.application import Application
+
+LINES = [f"{'a b c d e f g'[number % 13 :]} w{number % 5}" for number in range(600)]
+
+
+def counting(name, prefix):
+    topology = Topology(name)
+    lines = topology.stream(f"{prefix}lines", str)
+    words = lines.flat_map_values(str.split, value=str).group_by(lambda word: word)
+    words.count(store="words").to(f"{prefix}counts")
+    windows = lines.group_by_key().windowed_by(Tumbling(100, grace=10), emit=Emit.CLOSE)
+    windows.count(store="windows").to(f"{prefix}windows")
+    return topology
+
+
+class Counting(Application):
+    """Lines of text; counts of their words, and of the lines of each key within windows."""
+
+    def __init__(self, bootstrap_servers, name, folder):
+        super().__init__(bootstrap_servers, name, folder, counting)
+        self.sent = 0
+
+    def send_lines(self, lines, start_ms=0):
+        for line in lines:
+            time_ms = 1_700_000_000_000 + start_ms + self.sent
+            self.producer.produce(f"{self.prefix}lines", line.encode(), key=f"k{self.sent % 7}", timestamp=time_ms)
+            self.sent += 1
+        assert self.producer.flush(60) == 0
+
+    def counts(self):
+        counts = defaultdict(list)
+        for record in read_to_end(self.bootstrap_servers, [f"{self.prefix}counts"]):
+            counts[record.key().decode()].append(PLAIN[int].decode(record.value()))
+        return dict(counts)
+
+    def windows(self):
+        serde = WindowedSerde(PLAIN[str], 100)
+        return [
+            (window.key, window.start, PLAIN[int].decode(record.value()))
+            for record in read_to_end(self.bootstrap_servers, [f"{self.prefix}windows"])
+            for window in [serde.decode(record.key())]
+        ]
+
+    def wait_for_counts(self, lines):
+        self.wait_for_records(f"{self.prefix}counts", sum(len(line.split()) for line in lines))
+
+
+@pytest.fixture
+def application(engine, unique, tmp_path):
+    return Counting(engine.bootstrap_servers, unique("counting"), tmp_path)
+
+
+def expected_counts(lines):
+    return {word: list(range(1, n + 1)) for word, n in Counter(w for line in lines for w in line.split()).items()}
+
+
+def test_counts_are_exact_while_instances_come_and_go_and_lose_their_disk(application):
+    application.send_lines(LINES[:200])
+    with application.start("1"):
+        application.wait_for_counts(LINES[:200])
+        with application.start("2"):
+            application.send_lines(LINES[200:400])
+            application.wait_for_counts(LINES[:400])
+    application.send_lines(LINES[400:])
+    with application.start("1", folder="a new disk"):
+        application.wait_for_counts(LINES)
+    assert application.counts() == expected_counts(LINES)
+
+
+def test_windows_close_once_although_the_instance_is_replaced_in_between(application):
+    application.send_lines(LINES[:250])
+    with application.start("1"):
+        application.wait_for_counts(LINES[:250])
+    application.send_lines(LINES[250:])
+    with application.start("2"):
+        application.wait_for_counts(LINES)
+        application.send_lines(["end"] * 21, start_ms=10_000)
+        application.wait_for_counts([*LINES, *["end"] * 21])
+    start = 1_700_000_000_000
+    expected = Counter((f"k{n % 7}", start + n // 100 * 100) for n in range(600))
+    assert Counter({(key, at): count for key, at, count in application.windows()}) == expected
+    assert len(application.windows()) == len(expected)
