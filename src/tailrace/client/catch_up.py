@@ -1,6 +1,7 @@
 """Catching up: when has a reader seen all that its partitions held when it began?"""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from confluent_kafka import Consumer, KafkaError
 
@@ -13,11 +14,22 @@ class CatchUp:
 
     A partition is done at the end that it had at the start, or at the end that the client reports, which it does only
     when nothing more comes: the one is never reached when transaction markers stand last, the other not while others
-    keep writing. `starts`: the first offset that the reader, with `enable.partition.eof`, reads of each partition.
+    keep writing. `starts`: the first offset that the reader, with `enable.partition.eof`, reads of each partition;
+    `ends`: where it is done, of those partitions that are not read to their end.
     """
 
-    def __init__(self, reader: Consumer, starts: Mapping[tuple[str, int], int], timeout_s: float = 30.0) -> None:
-        self._ends = {partition: watermarks(reader, *partition, timeout_s)[1] for partition in starts}
+    def __init__(
+        self,
+        reader: Consumer,
+        starts: Mapping[tuple[str, int], int],
+        timeout_s: float = 30.0,
+        *,
+        ends: Mapping[tuple[str, int], int] = MappingProxyType({}),
+    ) -> None:
+        self._ends = {
+            partition: ends[partition] if partition in ends else watermarks(reader, *partition, timeout_s)[1]
+            for partition in starts
+        }
         self.behind = {partition for partition, start in starts.items() if start < self._ends[partition]}
 
     def note(self, record: Record) -> None:

@@ -10,12 +10,12 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPar
 
 from tailrace.client import watermarks
 from tailrace.streams.plan import Plan
+from tailrace.streams.progress import Progress, Source
 from tailrace.streams.restore import restore
 from tailrace.streams.state.backend import RocksBackend
 from tailrace.streams.state.stream_time import decoded
 from tailrace.streams.state.table import TableStore
 from tailrace.streams.subtopology import SubTopology
-from tailrace.streams.table_progress import TableProgress
 from tailrace.streams.task import Output, Task
 
 log = structlog.get_logger("tailrace.streams")
@@ -38,7 +38,7 @@ class Assignment:
         stopped: Callable[[], bool],
     ) -> None:
         self.tasks: dict[TaskId, Task] = {}
-        self.tables = TableProgress({})
+        self.progress = Progress({})
         self._plan = plan
         self._state = state
         self._bootstrap_servers = bootstrap_servers
@@ -46,9 +46,13 @@ class Assignment:
         self._global_tables = global_tables
         self._stopped = stopped
 
+    def id_of(self, topic: str, partition: int) -> TaskId:
+        """The name of the task that a topic's partition belongs to."""
+        return self._plan.of_topic[topic].name, partition
+
     def task_of(self, topic: str, partition: int) -> Task | None:
         """The task that a topic's partition belongs to, if it is here."""
-        return self.tasks.get((self._plan.of_topic[topic].name, partition))
+        return self.tasks.get(self.id_of(topic, partition))
 
     def open(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Make the tasks of newly assigned partitions and catch up their state.
@@ -62,11 +66,14 @@ class Assignment:
             sub = self._plan.of_topic[tp.topic]
             if (sub.name, tp.partition) not in self.tasks:
                 self.tasks[sub.name, tp.partition] = self._open_task(consumer, sub, tp.partition)
-        folded = restore(self.tasks.values(), self._bootstrap_servers, self._plan.application, self._stopped)
-        self.tables = TableProgress({tp: offset for tp, offset in folded.items() if tp[0] in self._plan.tables})
+        ends = {(tp.topic, tp.partition): max(tp.offset, 0) for tp in committed}
+        folded = restore(self.tasks.values(), ends, self._bootstrap_servers, self._plan.application, self._stopped)
         for tp in committed:
             task = self.tasks[self._plan.of_topic[tp.topic].name, tp.partition]
             task.start_at(tp.topic, max(tp.offset, 0), decoded(tp.metadata))
+        tables = {source: offset for source, offset in folded.items() if source[0] in self._plan.tables}
+        timed = {source: offset for source, offset in ends.items() if self._plan.of_topic[source[0]].is_timed}
+        self.progress = Progress(tables | timed)
         tasks = [f"{name}-{partition}" for name, partition in sorted(self.tasks)]
         log.info("assigned", application=self._plan.application, tasks=tasks)
 
@@ -77,15 +84,18 @@ class Assignment:
         }
         return [
             TopicPartition(topic, partition, offset if offset > 0 else OFFSET_BEGINNING)
-            for (topic, partition), offset in (self.tables.positions | streams).items()
+            for (topic, partition), offset in (self._tables() | streams).items()
         ]
+
+    def _tables(self) -> dict[Source, int]:
+        return {source: offset for source, offset in self.progress.positions.items() if source[0] in self._plan.tables}
 
     def release(self) -> None:
         """Close all tasks; what they have not committed is gone."""
         for task in self.tasks.values():
             task.close()
         self.tasks.clear()
-        self.tables = TableProgress({})
+        self.progress = Progress({})
 
     def write(self) -> None:
         """Write committed state to disk."""

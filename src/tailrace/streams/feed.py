@@ -1,24 +1,27 @@
 """What the tasks are fed with: batches of records, tables before streams, none of a former assignment."""
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from tailrace.client import ConsumerFenced, Record, consume
-from tailrace.streams.assignment import Assignment
+from tailrace.streams.assignment import Assignment, TaskId
+from tailrace.streams.ordering import TimedInputs
 from tailrace.streams.plan import Plan
-from tailrace.streams.table_progress import Source
+from tailrace.streams.progress import Source
 
 log = structlog.get_logger("tailrace.streams")
 
 # Longer than an ordinary transaction that writes to a table's topic, and shorter than what makes people impatient.
 TABLE_WAIT_S = 1.0
 
-# A batch's records by topic and partition.
-Runs = dict[Source, list[Record]]
+# A source, and consecutive records of it.
+Run = tuple[Source, list[Record]]
 RebalanceCallback = Callable[[list[TopicPartition]], None]
 
 
@@ -27,28 +30,30 @@ class Feed:
 
     def __init__(self, consumer: Consumer, plan: Plan, assignment: Assignment, max_batch: int) -> None:
         self._consumer = consumer
-        self._topics = list(plan.of_topic)
-        self._tables = plan.tables
         self._plan = plan
         self._assignment = assignment
         self._max_batch = max_batch
         self._rebalances = 0
         self._failure: BaseException | None = None
-        self._runs: Runs = {}
+        self._runs: dict[Source, list[Record]] = {}
+        # Records that wait for earlier ones of their task's other topics, and sources that are not read meanwhile.
+        self._timed: dict[TaskId, TimedInputs] = {}
+        self._paused: set[Source] = set()
         # Whether the last poll took all that was there.
         self.is_drained = True
 
     def subscribe(self, on_assign: RebalanceCallback, on_revoke: RebalanceCallback, on_lost: RebalanceCallback) -> None:
         """Join the group; what a callback raises, the poll that called it raises."""
         self._consumer.subscribe(
-            self._topics,
+            list(self._plan.of_topic),
             on_assign=self._guarded(on_assign),
             on_revoke=self._guarded(on_revoke),
             on_lost=self._guarded(on_lost),
         )
 
-    def poll(self, timeout_s: float) -> Runs:
-        """Take what is there, waiting only for the first record; tables, caught up with their logs, come first.
+    def poll(self, timeout_s: float) -> list[Run]:
+        """Take what is there, waiting only for the first record; tables, caught up with their logs, come first, and
+        what is joined comes in order of time.
 
         Raises ConsumerFenced when another member has this one's place.
         """
@@ -56,11 +61,66 @@ class Feed:
         count = self._collect(self._read(1, timeout_s))
         if count:
             count += self._collect(self._read(self._max_batch - 1, 0))
-        self.is_drained = count < self._max_batch
-        tables = self._tables
-        if tables and any(topic not in tables for topic, _ in self._runs):
+        if any(topic not in self._plan.tables for topic, _ in self._runs):
             self._catch_up_tables()
-        return dict(sorted(self._runs.items(), key=lambda run: run[0][0] not in tables))
+        tables = [run for run in self._runs.items() if run[0][0] in self._plan.tables]
+        streams = [run for run in self._runs.items() if run[0][0] not in self._plan.tables]
+        runs = [*tables, *(run for run in streams if not self._is_timed(run[0])), *self._in_time_order(streams)]
+        self.is_drained = count < self._max_batch and not any(self._timed.values())
+        return runs
+
+    def rewind(self, positions: Sequence[TopicPartition]) -> None:
+        """Read again from the positions given, and from where those records were that wait."""
+        waiting = {task_id for task_id, inputs in self._timed.items() if inputs}
+        again = {(tp.topic, tp.partition): tp for tp in positions}
+        for tp in self._assignment.positions():
+            if self._assignment.id_of(tp.topic, tp.partition) in waiting:
+                again.setdefault((tp.topic, tp.partition), tp)
+        for tp in again.values():
+            self._consumer.seek(tp)
+            self._assignment.progress.restart((tp.topic, tp.partition), max(tp.offset, 0))
+        self._forget()
+
+    def _is_timed(self, source: Source) -> bool:
+        return self._plan.of_topic[source[0]].is_timed
+
+    def _in_time_order(self, streams: list[Run]) -> list[Run]:
+        """Take those records of topics that are joined whose turn it is; the others wait."""
+        for (topic, partition), records in streams:
+            if self._is_timed((topic, partition)):
+                task_id = self._assignment.id_of(topic, partition)
+                if task_id not in self._timed:
+                    self._timed[task_id] = TimedInputs(self._plan.of_topic[topic].timed_topics)
+                self._timed[task_id].add(topic, records)
+        runs: list[Run] = []
+        for (_, partition), inputs in self._timed.items():
+            if inputs:
+                taken = inputs.take(partial(self._is_behind, partition))
+                runs += [((topic, partition), records) for topic, records in taken]
+                self._balance(partition, inputs)
+        return runs
+
+    def _is_behind(self, partition: int, topic: str) -> bool:
+        return self._assignment.progress.lacks(self._consumer, [(topic, partition)], {})
+
+    def _balance(self, partition: int, inputs: TimedInputs) -> None:
+        """Stop reading topics of which enough waits, so that the others catch up."""
+        for topic in inputs.topics:
+            source, waiting = (topic, partition), inputs.waiting(topic)
+            if waiting > self._max_batch and source not in self._paused:
+                self._consumer.pause([TopicPartition(*source)])
+                self._paused.add(source)
+            elif waiting <= self._max_batch // 2 and source in self._paused:
+                self._consumer.resume([TopicPartition(*source)])
+                self._paused.discard(source)
+
+    def _forget(self) -> None:
+        """Drop what waits; it is read again."""
+        self._timed.clear()
+        for source in self._paused:
+            with contextlib.suppress(KafkaException):  # it may be assigned no longer
+                self._consumer.resume([TopicPartition(*source)])
+        self._paused.clear()
 
     def _catch_up_tables(self) -> None:
         """Read on until each table has all that its topic had when its task's records were read, for a second at most.
@@ -71,7 +131,7 @@ class Feed:
         deadline = time.monotonic() + TABLE_WAIT_S
         wanted = {(table, number) for topic, number in self._runs for table in self._plan.of_topic[topic].tables}
         ends: dict[Source, int] = {}
-        while self._assignment.tables.lacks(self._consumer, wanted, ends) and time.monotonic() < deadline:
+        while self._assignment.progress.lacks(self._consumer, wanted, ends) and time.monotonic() < deadline:
             self._collect(self._read(self._max_batch, 0.002))
 
     def _read(self, count: int, timeout_s: float) -> list[Record]:
@@ -93,9 +153,9 @@ class Feed:
         return []
 
     def _collect(self, records: Sequence[Record]) -> int:
-        tables = self._assignment.tables
+        progress = self._assignment.progress
         for record in records:
-            tables.note(record)
+            progress.note(record)
             error = record.error()
             if error is None:
                 self._runs.setdefault((record.topic(), record.partition()), []).append(record)
@@ -109,6 +169,7 @@ class Feed:
         def call(_: Consumer, partitions: list[TopicPartition]) -> None:
             self._rebalances += 1
             try:
+                self._forget()
                 callback(partitions)
             except BaseException as failure:
                 self._failure = failure

@@ -24,6 +24,13 @@ class Operator(Protocol):
         """The state that the step has in each task."""
 
 
+class TableOperator(Operator, Protocol):
+    """A step whose result is a table, so that the current value of a key can be asked for."""
+
+    def look_up(self, code: "Code", node: "Node", key: str, key_bytes: str) -> str:
+        """Write what finds a key's value, and give its variable; `node` is the place of the step."""
+
+
 class Stateless:
     """A step without state."""
 

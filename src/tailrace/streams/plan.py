@@ -9,6 +9,7 @@ from tailrace.streams.errors import TopologyError
 from tailrace.streams.handling import OnError
 from tailrace.streams.node import Node
 from tailrace.streams.operators.decide import Decide
+from tailrace.streams.operators.source import StreamSource, TableSource
 from tailrace.streams.subtopology import SubTopology
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Plan:
         self.subtopologies = [SubTopology(topology.name, nodes, topology.handling) for nodes in components]
         self.of_topic = {topic: sub for sub in self.subtopologies for topic in sub.inputs}
         self.tables = frozenset(topic for sub in self.subtopologies for topic in sub.tables)
+        # Whether anything waits until a topic was read to its end.
+        self.needs_ends = bool(self.tables) or any(sub.is_timed for sub in self.subtopologies)
         self._check()
 
     @cached_property
@@ -75,6 +78,10 @@ class Plan:
         """The number of tasks of each sub-topology, given all partition counts."""
         return [(sub, max(counts[topic] for topic in sub.inputs)) for sub in self.subtopologies]
 
+    def _sources(self) -> Iterable[tuple[str, StreamSource | TableSource]]:
+        for sub in self.subtopologies:
+            yield from sub.sources.items()
+
     def _count(self, topic: str, counts: Mapping[str, int]) -> int | None:
         """As many partitions as what is read together with a topic; else as what its records come from."""
         beside = [counts[other] for other in self.of_topic[topic].inputs if other in counts]
@@ -87,7 +94,8 @@ class Plan:
     def _check(self) -> None:
         if not any(sub.streams for sub in self.subtopologies):
             raise TopologyError(f"{self.application} reads no stream")
-        names: set[str] = set()
+        # Tables are kept under their topics' names.
+        names: set[str] = {topic for topic, source in self._sources() if isinstance(source, TableSource)}
         for sub in self.subtopologies:
             journalled = [journal.decide for journal in sub.journals.values()]
             for node in sub.nodes:
@@ -122,7 +130,7 @@ def _changelog_config(retention_ms: int | None) -> dict[str, str]:
 
 
 def _check_copartitioned(sub: SubTopology, counts: Mapping[str, int]) -> None:
-    if not sub.stores and not sub.tables:
+    if not sub.stores and not sub.tables and not sub.flowing_tables:
         return
     first, *others = (*sub.inputs, *sub.journals)
     for topic in others:

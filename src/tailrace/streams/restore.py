@@ -16,12 +16,17 @@ PROGRESS_INTERVAL_S = 5.0
 
 
 def restore(
-    tasks: Iterable[Task], bootstrap_servers: str, application: str, stopped: Callable[[], bool]
+    tasks: Iterable[Task],
+    committed: Mapping[tuple[str, int], int],
+    bootstrap_servers: str,
+    application: str,
+    stopped: Callable[[], bool],
 ) -> dict[tuple[str, int], int]:
     """Fold what the state of `tasks` lacks, to the ends of its topics; return the next offsets.
 
-    The end is where the broker says so, not where the last record should be: transaction markers take offsets too.
-    It stops early when `stopped`.
+    The end is where the broker says so, not where the last record should be: transaction markers take offsets too. Of a
+    topic that is also consumed it is the `committed` offset; what follows is still to be processed. It stops early when
+    `stopped`.
     """
     of_source = {(topic, task.partition): task for task in tasks for topic in task.folded}
     positions = {source: task.folded[source[0]] for source, task in of_source.items()}
@@ -31,11 +36,11 @@ def restore(
     begun, count = time.monotonic(), 0
     told = begun
     try:
-        progress = CatchUp(reader, positions)
+        progress = CatchUp(reader, positions, ends=committed)
         starts = {source: positions[source] for source in progress.behind}
         reader.assign([TopicPartition(*source, start or OFFSET_BEGINNING) for source, start in starts.items()])
         while progress.behind and not stopped():
-            count += _fold(consume(reader, BATCH, 0.05), of_source, progress, positions)
+            count += _fold(consume(reader, BATCH, 0.05), of_source, committed, progress, positions)
             if time.monotonic() - told > PROGRESS_INTERVAL_S:
                 told = time.monotonic()
                 log.info("restoring", application=application, records=count, partitions_left=len(progress.behind))
@@ -52,6 +57,7 @@ def restore(
 def _fold(
     records: list[Record],
     of_source: Mapping[tuple[str, int], Task],
+    committed: Mapping[tuple[str, int], int],
     progress: CatchUp,
     positions: dict[tuple[str, int], int],
 ) -> int:
@@ -61,7 +67,8 @@ def _fold(
         progress.note(record)
         error = record.error()
         if error is None:
-            runs.setdefault(source, []).append(record)
+            if source not in committed or record.offset() < committed[source]:
+                runs.setdefault(source, []).append(record)
         elif error.code() == KafkaError._PARTITION_EOF:
             positions[source] = max(positions[source], record.offset())
         elif error.fatal():

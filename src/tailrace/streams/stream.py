@@ -9,6 +9,8 @@ from tailrace.streams.grouped import GroupedStream
 from tailrace.streams.node import Node, Operator
 from tailrace.streams.operators.decide import Decide, Identity
 from tailrace.streams.operators.function import takes_key
+from tailrace.streams.operators.join import JoinGlobalTable, JoinTable
+from tailrace.streams.operators.pair import check_joiner
 from tailrace.streams.operators.sink import HeaderFunction, Router, Sink
 from tailrace.streams.operators.stateless import (
     Branch,
@@ -32,6 +34,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 K2 = TypeVar("K2")
 V2 = TypeVar("V2")
+R = TypeVar("R")
 
 # Functions on a record take its value, or its key and its value.
 Of = Callable[[V], V2] | Callable[[K, V], V2]
@@ -163,6 +166,56 @@ class Stream(Generic[K, V]):
     def group_by(self, selector: "Of[V, K, K2]", *, key: Typed[K2] | None = None) -> GroupedStream[K2, V]:
         """Group the records by what `selector` gives."""
         return self.select_key(selector, key=key).group_by_key()
+
+    def join(
+        self,
+        table: "Table[K, V2] | GlobalTable[Any, V2]",
+        joiner: "Callable[[V, V2], R] | Callable[[K, V, V2], R]",
+        *,
+        on: "Of[V, K, Any] | None" = None,
+        value: Typed[R] | None = None,
+    ) -> "Stream[K, R]":
+        """Join each record with the value that a table has at its time; a record that finds none is dropped.
+
+        `joiner(value, other)`, or `joiner(key, value, other)`, gives the result. A global table is asked for the key
+        that `on` gives, the record's own unless told.
+        """
+        return self._joined(table, joiner, on, value, keeps=False)
+
+    def left_join(
+        self,
+        table: "Table[K, V2] | GlobalTable[Any, V2]",
+        joiner: "Callable[[V, V2 | None], R] | Callable[[K, V, V2 | None], R]",
+        *,
+        on: "Of[V, K, Any] | None" = None,
+        value: Typed[R] | None = None,
+    ) -> "Stream[K, R]":
+        """Join each record with the value that a table has at its time, or with None."""
+        return self._joined(table, joiner, on, value, keeps=True)
+
+    def _joined(
+        self,
+        table: "Table[K, Any] | GlobalTable[Any, Any]",
+        joiner: Callable[..., R],
+        on: Callable[..., Any] | None,
+        value: Typed[R] | None,
+        *,
+        keeps: bool,
+    ) -> "Stream[K, R]":
+        check_joiner(joiner)
+        name = self.topology.number("left-join" if keeps else "join")
+        serde = None if value is None else self.topology.serde(value, name, "value")
+        if isinstance(table, GlobalTable):
+            select = _function(on) if on is not None else _own_key
+            node = self.topology.add("join", JoinGlobalTable(table.topic, select, joiner, keeps), self.node, name=name)
+            return Stream(self.topology, node, self._key, serde, is_rekeyed=self._is_rekeyed)
+        if on is not None:
+            raise TopologyError(f"{name}: `on` is for global tables; select_key gives the records another key")
+        source = self.keyed(name)
+        node = self.topology.add(
+            "join", JoinTable(table.node, joiner, keeps), source.node, name=name, reads=(table.node,)
+        )
+        return Stream(self.topology, node, source._key, serde)
 
     def decide(
         self,
@@ -297,3 +350,7 @@ class Decisions(Stream[K, V]):
 def _function(function: Callable[..., Any]) -> Callable[..., Any]:
     takes_key(function)  # whether it can be called at all is said here, where it was written
     return function
+
+
+def _own_key(key: Any, value: Any) -> Any:
+    return key

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from tailrace.registry.serde import Serde
 from tailrace.streams.code.program import Program
@@ -48,9 +48,12 @@ class SubTopology:
         self.nodes = tuple(nodes)
         self.handling = handling
         operators = [node.operator for node in nodes]
-        sources = [operator for operator in operators if isinstance(operator, StreamSource)]
-        self.streams = {topic: source for source in sources for topic in source.topics}
-        self.tables = {operator.topic: operator for operator in operators if isinstance(operator, TableSource)}
+        self._sources = [node for node in nodes if isinstance(node.operator, StreamSource) or _flows(node, nodes)]
+        self.tables = {
+            node.operator.topic: node.operator
+            for node in nodes
+            if isinstance(node.operator, TableSource) and node not in self._sources
+        }
         self.stores: dict[str, StoreSpec] = {spec.name: spec for operator in operators for spec in operator.stores}
         self.changelogged = [spec.name for spec in self.stores.values() if spec.changelog]
         sinks = {sink.topic: sink for sink in _sinks(operators) if isinstance(sink.topic, str)}
@@ -63,10 +66,40 @@ class SubTopology:
         """The topic that keeps the changes of a store."""
         return f"{self.application}-{store}-changelog"
 
+    @cached_property
+    def streams(self) -> dict[str, StreamSource | TableSource]:
+        """The topics whose records are processed: streams, and tables whose changes flow on or that are joined."""
+        return {
+            topic: node.operator
+            for node in self._sources
+            if _is_source(node.operator)
+            for topic in node.operator.topics
+        }
+
+    @cached_property
+    def flowing_tables(self) -> dict[str, TableSource]:
+        """Those of the topics processed that are tables."""
+        return {topic: source for topic, source in self.streams.items() if isinstance(source, TableSource)}
+
+    @cached_property
+    def timed_topics(self) -> tuple[str, ...]:
+        """The topics whose records are processed in order of time, tables first."""
+        return (*self.flowing_tables, *(topic for topic in self.streams if topic not in self.flowing_tables))
+
+    @cached_property
+    def is_timed(self) -> bool:
+        """Whether records of several topics meet, so that their order among each other matters."""
+        return bool(self.flowing_tables) and len(self.streams) > 1
+
     @property
     def name(self) -> str:
         """The first topic that it reads, which no other sub-topology does."""
         return self.inputs[0]
+
+    @property
+    def sources(self) -> dict[str, StreamSource | TableSource]:
+        """How the topics are read that it reads."""
+        return {**self.streams, **self.tables}
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -76,14 +109,24 @@ class SubTopology:
     @cached_property
     def program(self) -> Program:
         """Its steps as code."""
-        sources = [node for node in self.nodes if isinstance(node.operator, StreamSource)]
         recovers = self.handling.failed is not OnError.FAIL
-        return Program(f"{self.application} {self.name}", sources, recovers=recovers)
+        return Program(f"{self.application} {self.name}", self._sources, recovers=recovers)
 
     def folds(self, task: "Task") -> dict[str, tuple[Serde[Any], Callable[[bytes, Any], None]]]:
         """For each journal: how its events are read, and what applies one to a task's state."""
         folds = {journal.decide: journal.decide.fold(task) for journal in self.journals.values()}
         return {topic: (journal.value, folds[journal.decide]) for topic, journal in self.journals.items()}
+
+
+def _is_source(operator: object) -> TypeGuard[StreamSource | TableSource]:
+    return isinstance(operator, StreamSource | TableSource)
+
+
+def _flows(node: Node, nodes: Sequence[Node]) -> bool:
+    """Whether a table is more than looked up by decisions."""
+    if not isinstance(node.operator, TableSource):
+        return False
+    return bool(node.children) or any(node in n.reads and not isinstance(n.operator, Decide) for n in nodes)
 
 
 def _sinks(operators: Iterable[object]) -> Iterable[Sink]:

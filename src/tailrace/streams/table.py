@@ -4,8 +4,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tailrace.registry.serde import Serde
+from tailrace.streams.errors import TopologyError
 from tailrace.streams.node import Node, Operator
 from tailrace.streams.operators.function import takes_key
+from tailrace.streams.operators.join_tables import Join, JoinTables, JoinTableSide
+from tailrace.streams.operators.pair import check_joiner
 from tailrace.streams.operators.table import FilterTable, MapTable, ToStream
 from tailrace.streams.types import Typed
 
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 V = TypeVar("V")
 V2 = TypeVar("V2")
+R = TypeVar("R")
 
 Of = Callable[[V], V2] | Callable[[K, V], V2]
 
@@ -54,6 +58,55 @@ class Table(Generic[K, V]):
         operator = MapTable(_function(mapper))
         node = self._topology.add("map-values", operator, self.node)
         serde = None if value is None else self._topology.serde(value, node.name, "value")
+        return Table(self._topology, node, self._key, serde)
+
+    def join(
+        self,
+        other: "Table[K, V2]",
+        joiner: "Callable[[V, V2], R] | Callable[[K, V, V2], R]",
+        *,
+        value: Typed[R] | None = None,
+    ) -> "Table[K, R]":
+        """Join with another table: a key has a value where it has one in both.
+
+        `joiner(value, other)`, or `joiner(key, value, other)`, gives it.
+        """
+        return self._joined(other, joiner, value, Join.INNER)
+
+    def left_join(
+        self,
+        other: "Table[K, V2]",
+        joiner: "Callable[[V, V2 | None], R] | Callable[[K, V, V2 | None], R]",
+        *,
+        value: Typed[R] | None = None,
+    ) -> "Table[K, R]":
+        """Join with another table: a key has a value where it has one here; None stands for a missing one."""
+        return self._joined(other, joiner, value, Join.LEFT)
+
+    def outer_join(
+        self,
+        other: "Table[K, V2]",
+        joiner: "Callable[[V | None, V2 | None], R] | Callable[[K, V | None, V2 | None], R]",
+        *,
+        value: Typed[R] | None = None,
+    ) -> "Table[K, R]":
+        """Join with another table: a key has a value where it has one in either; None stands for a missing one."""
+        return self._joined(other, joiner, value, Join.OUTER)
+
+    def _joined(
+        self, other: "Table[K, Any]", joiner: Callable[..., R], value: Typed[R] | None, kind: Join
+    ) -> "Table[K, R]":
+        check_joiner(joiner)
+        if other.node is self.node:
+            raise TopologyError(f"{self.node.name}: a table cannot be joined with itself; use map_values")
+        left, right, add = self.node, other.node, self._topology.add
+        name = self._topology.number(kind.value.replace(" ", "-"))
+        sides = [
+            add("join", JoinTableSide(right, joiner, kind, is_left=True), left, name=f"{name}-left", reads=(right,)),
+            add("join", JoinTableSide(left, joiner, kind, is_left=False), right, name=f"{name}-right", reads=(left,)),
+        ]
+        node = add("join", JoinTables(left, right, joiner, kind, self._key), *sides, name=name)
+        serde = None if value is None else self._topology.serde(value, name, "value")
         return Table(self._topology, node, self._key, serde)
 
     def to_stream(self) -> "Stream[K, V]":

@@ -52,8 +52,12 @@ class Task:
             for spec in topology.stores.values()
         }
         self._tables = {
-            topic: TableStore(topic, backend, table.key, table.value) for topic, table in topology.tables.items()
+            topic: TableStore(topic, backend, table.key, table.value)
+            for topic, table in (topology.tables | topology.flowing_tables).items()
         }
+        self._flowing = topology.flowing_tables
+        # What is undone when a transaction is: all but the tables that are only looked up.
+        self._transactional = [*self._stores.values(), *(self._tables[topic].store for topic in self._flowing)]
         # Next offset to read, by stream topic: as processed, and as committed.
         self.positions: dict[str, int] = {}
         self.committed_positions: dict[str, int] = {}
@@ -90,6 +94,10 @@ class Task:
     def has_store(self, name: str) -> bool:
         """Whether one of the steps has a store of this name."""
         return name in self._stores
+
+    def table(self, topic: str) -> TableStore[Any, Any]:
+        """The content of a table."""
+        return self._tables[topic]
 
     def reader(self, table: str) -> TableReader[Any]:
         """The content of a table or a global table."""
@@ -130,7 +138,9 @@ class Task:
             try:
                 table.apply(record)
             except SerdeError as error:
-                self.unreadable(record, error)
+                # Of a table whose changes flow on, this was dealt with when it was processed.
+                if topic not in self._flowing:
+                    self.unreadable(record, error)
         table.store.commit()
         self._note(topic, records[-1].offset() + 1)
 
@@ -171,6 +181,9 @@ class Task:
         """Keep what was done: the outputs are committed, `ends` are the next offsets of journals and changelogs."""
         self._commit_stores()
         self.time.commit()
+        for topic in self._flowing:
+            if self.positions.get(topic, 0) != self.committed_positions.get(topic, 0):
+                self._note(topic, self.positions[topic])
         self.committed_positions.update(self.positions)
         for topic in (*self._journals, *self._changelogs):
             end = ends.get((topic, self.partition))
@@ -179,7 +192,7 @@ class Task:
 
     def rollback(self) -> list[str]:
         """Undo what was done since the last commit; return the stream topics to be read again."""
-        for store in self._stores.values():
+        for store in self._transactional:
             store.rollback()
         self.time.rollback()
         self._forget_windows()
@@ -219,13 +232,13 @@ class Task:
         """Set the point that `undo` goes back to: the beginning of a record."""
         self._mark = len(self._outputs)
         self._time_mark = self.time.now
-        for store in self._stores.values():
+        for store in self._transactional:
             store.mark()
 
     def undo(self, record: Record, error: Exception) -> None:
         """Take back what a record did before a step failed on it, and do with it what the handler says."""
         del self._outputs[self._mark :]
-        for store in self._stores.values():
+        for store in self._transactional:
             store.undo()
         self.time.now = self._time_mark
         self._forget_windows()
@@ -269,7 +282,7 @@ class Task:
             windows.reset()
 
     def _commit_stores(self) -> None:
-        for store in self._stores.values():
+        for store in self._transactional:
             store.commit()
 
     def _note(self, topic: str, offset: int) -> None:

@@ -12,7 +12,7 @@ from tailrace.client import TransactionAborted, TransactionalProducer, consumer
 from tailrace.clock import now_ms
 from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
-from tailrace.streams.feed import Feed, Runs
+from tailrace.streams.feed import Feed, Run
 from tailrace.streams.global_table import GlobalTables
 from tailrace.streams.outbox import Outbox
 from tailrace.streams.plan import Plan
@@ -90,8 +90,8 @@ class Worker:
             self._assignment.write()
             self._written_at = time.monotonic()
 
-    def _process(self, runs: Runs) -> None:
-        for (topic, partition), run in runs.items():
+    def _process(self, runs: list[Run]) -> None:
+        for (topic, partition), run in runs:
             task = self._assignment.task_of(topic, partition)
             if task is None:
                 continue  # revoked while the batch was on its way
@@ -151,9 +151,13 @@ class Worker:
         self._end_transaction()
 
     def _rollback(self) -> None:
-        for task in self._assignment.tasks.values():
-            for topic in task.rollback():
-                self._consumer.seek(TopicPartition(topic, task.partition, task.committed_positions[topic]))
+        self._feed.rewind(
+            [
+                TopicPartition(topic, task.partition, task.committed_positions[topic])
+                for task in self._assignment.tasks.values()
+                for topic in task.rollback()
+            ]
+        )
 
     def _end_transaction(self) -> None:
         self._outbox.clear()
@@ -206,5 +210,5 @@ class Worker:
             group_instance_id=f"{self._plan.application}-{self._config.instance}",
             partition_assignment_strategy="range",
             session_timeout_ms=self._config.session_timeout_ms,
-            enable_partition_eof=bool(self._plan.tables),
+            enable_partition_eof=self._plan.needs_ends,
         )

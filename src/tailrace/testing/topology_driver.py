@@ -128,7 +128,7 @@ class TopologyDriver:
             positions, time_ms = self._tasks[sub.name].committed_positions, self._tasks[sub.name].time.committed
             task = self._tasks[sub.name] = self._new_task(sub)
             for topic, offset in task.folded.items():
-                records = self.log.get(topic, [])[offset:]
+                records = self.log.get(topic, [])[offset : positions.get(topic)]
                 if records:
                     task.restore(topic, records)
                 count += len(records)
@@ -150,8 +150,7 @@ class TopologyDriver:
 
     def _input(self, topic: str) -> tuple[Serde[Any], Serde[Any]]:
         if topic in self._plan.of_topic:
-            sub = self._plan.of_topic[topic]
-            source = sub.streams[topic] if topic in sub.streams else sub.tables[topic]
+            source = self._plan.of_topic[topic].sources[topic]
             return source.key, source.value
         if topic in self._plan.global_tables:
             return self._plan.global_tables[topic].key, self._plan.global_tables[topic].value

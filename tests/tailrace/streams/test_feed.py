@@ -2,17 +2,29 @@
 be made to rebalance between two given records."""
 
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, TopicPartition
 
 from tailrace.client import ConsumerFenced
+from tailrace.streams import Topology
 from tailrace.streams.feed import Feed
-from tailrace.streams.table_progress import TableProgress
+from tailrace.streams.plan import Plan
+from tailrace.streams.progress import Progress
 
-SUB = SimpleNamespace(tables=["accounts"])
-PLAN = SimpleNamespace(of_topic={"requests": SUB, "accounts": SUB}, tables={"accounts"})
+
+def looked_up():
+    topology = Topology("app")
+    accounts = topology.table("accounts", str)
+    decisions = topology.stream("requests", str).decide("app", max, max, initial="", tables=[accounts])
+    decisions.to("events", str)
+    return Plan(topology)
+
+
+def joined():
+    topology = Topology("app")
+    topology.stream("requests", str).join(topology.table("accounts", str), max).to("events", str)
+    return Plan(topology)
 
 
 @dataclass
@@ -21,6 +33,7 @@ class Item:
 
     at: tuple[str, int]
     code: int | None = None
+    time: int = 0
 
     def topic(self):
         return self.at[0]
@@ -30,6 +43,9 @@ class Item:
 
     def offset(self):
         return self.at[1]
+
+    def timestamp(self):
+        return 1, self.time
 
     def error(self):
         return None if self.code is None else KafkaError(self.code)
@@ -46,6 +62,8 @@ class ScriptedConsumer:
     script: list
     ends: dict[str, int] = field(default_factory=dict)
     assigned: list = field(default_factory=list)
+    sought: list = field(default_factory=list)
+    paused: set = field(default_factory=set)
 
     def subscribe(self, topics, **callbacks):
         self.callbacks = callbacks
@@ -65,31 +83,44 @@ class ScriptedConsumer:
     def assign(self, positions):
         self.assigned.append(positions)
 
+    def seek(self, partition):
+        self.sought.append((partition.topic, partition.offset))
+
+    def pause(self, partitions):
+        self.paused |= {partition.topic for partition in partitions}
+
+    def resume(self, partitions):
+        self.paused -= {partition.topic for partition in partitions}
+
     def get_watermark_offsets(self, partition, cached):
         assert cached
         return 0, self.ends.get(partition.topic, -1001)
 
 
 class Assignment:
-    """Tables as they stand, and positions that are only passed on."""
+    """Topics as far as they were read, and where their tasks are."""
 
-    def __init__(self, **tables):
+    def __init__(self, positions=(), **read):
         self.tasks = {0: None}
-        self.tables = TableProgress({(topic, 0): offset for topic, offset in tables.items()})
+        self.progress = Progress({(topic, 0): offset for topic, offset in read.items()})
+        self._positions = dict(positions)
+
+    def id_of(self, topic, partition):
+        return "task", partition
 
     def positions(self):
-        return "positions"
+        return [TopicPartition(topic, 0, offset) for topic, offset in self._positions.items()]
 
 
-def feed(script, ends=None, assignment=None, on_rebalance=lambda partitions: None):
+def feed(script, ends=None, assignment=None, on_rebalance=lambda partitions: None, plan=None, max_batch=100):
     consumer = ScriptedConsumer(script, ends or {})
-    feed = Feed(consumer, PLAN, assignment or Assignment(accounts=0), max_batch=100)
+    feed = Feed(consumer, plan or looked_up(), assignment or Assignment(accounts=0), max_batch)
     feed.subscribe(on_rebalance, on_rebalance, on_rebalance)
     return feed, consumer
 
 
 def offsets(runs):
-    return [(topic, [record.offset() for record in records]) for (topic, _), records in runs.items()]
+    return [(topic, [record.offset() for record in records]) for (topic, _), records in runs]
 
 
 def test_tables_come_before_streams():
@@ -121,25 +152,25 @@ def test_streams_do_not_wait_for_what_a_table_got_later():
 def test_the_end_of_a_table_counts_what_is_no_record():
     fed, _ = feed([end("accounts", 5), Item(("requests", 7))], {"accounts": 5})
     assert offsets(fed.poll(0)) == [("requests", [7])]
-    assert fed._assignment.tables.positions == {("accounts", 0): 5}
+    assert fed._assignment.progress.positions == {("accounts", 0): 5}
 
 
 @pytest.mark.parametrize("old", [1, 2, 3])
 @pytest.mark.parametrize("gap", [True, False])
 def test_records_read_before_a_rebalance_are_given_up_and_reading_begins_anew(old, gap):
     assignment = Assignment(accounts=0)
-    fed, consumer = feed([], {"accounts": 0}, assignment, lambda _: setattr(assignment, "tables", TableProgress({})))
+    fed, consumer = feed([], {"accounts": 0}, assignment, lambda _: setattr(assignment, "progress", Progress({})))
     before = [Item(("requests", offset)) for offset in range(old)]
     consumer.script += [*before, *([None] if gap else []), lambda: consumer.callbacks["on_revoke"](consumer, [])]
     consumer.script += [lambda: consumer.callbacks["on_assign"](consumer, []), Item(("requests", 0))]
-    assert fed.poll(0) == {}
-    assert consumer.assigned == ["positions"]
+    assert fed.poll(0) == []
+    assert consumer.assigned == [[]]
 
 
 def test_a_rebalance_alone_leaves_the_assignment_as_it_is():
     fed, consumer = feed([])
     consumer.script += [lambda: consumer.callbacks["on_assign"](consumer, []), None]
-    assert fed.poll(0) == {}
+    assert fed.poll(0) == []
     assert consumer.assigned == []
 
 
@@ -165,3 +196,67 @@ def test_a_member_whose_place_is_taken_is_told_in_the_middle_of_a_rebalance(befo
     consumer.script += [lambda: consumer.callbacks["on_lost"](consumer, []), Item(("", 0), KafkaError._FATAL)]
     with pytest.raises(ConsumerFenced):
         fed.poll(0)
+
+
+def request(offset, time):
+    return Item(("requests", offset), time=time)
+
+
+def account(offset, time):
+    return Item(("accounts", offset), time=time)
+
+
+def joining(script, ends, max_batch=100):
+    return feed(script, ends, Assignment(accounts=0, requests=0), plan=joined(), max_batch=max_batch)
+
+
+def test_what_is_joined_comes_in_order_of_time():
+    fed, _ = joining([request(0, 1), request(1, 3), account(0, 2), account(1, 3)], {"accounts": 2, "requests": 2})
+    assert offsets(fed.poll(0)) == [("requests", [0]), ("accounts", [0, 1]), ("requests", [1])]
+    assert fed.is_drained
+
+
+def test_what_is_joined_waits_for_a_topic_that_is_behind():
+    script = [request(0, 1), request(1, 3), None, None, account(0, 2)]
+    fed, consumer = joining(script, {"accounts": 2, "requests": 2})
+    assert offsets(fed.poll(0)) == []
+    assert not fed.is_drained
+    assert offsets(fed.poll(0)) == []
+    assert offsets(fed.poll(0)) == [("requests", [0]), ("accounts", [0])]
+    consumer.script += [account(1, 9)]
+    assert offsets(fed.poll(0)) == [("requests", [1]), ("accounts", [1])]
+    assert fed.is_drained
+
+
+def test_a_topic_of_which_much_waits_is_not_read_until_it_is_its_turn():
+    fed, consumer = joining([request(n, 5) for n in range(6)], {"accounts": 1, "requests": 9}, max_batch=2)
+    for _ in range(3):
+        assert fed.poll(0) == []
+    assert consumer.paused == {"requests"}
+    consumer.script += [account(0, 1)]
+    assert offsets(fed.poll(0)) == [("accounts", [0]), ("requests", [0, 1, 2, 3, 4, 5])]
+    assert consumer.paused == set()
+
+
+def test_after_an_abort_what_waited_is_read_again_as_well():
+    script = [request(0, 1), request(1, 3), None, None, account(0, 2)]
+    assignment = Assignment({"requests": 0, "accounts": 0}, accounts=0, requests=0)
+    fed, consumer = feed(script, {"accounts": 2, "requests": 2}, assignment, plan=joined())
+    for _ in range(3):
+        fed.poll(0)
+    assert not fed.is_drained
+    fed.rewind([TopicPartition("accounts", 0, 0)])
+    assert sorted(consumer.sought) == [("accounts", 0), ("requests", 0)]
+    # Nothing is known of the topics until they are read again.
+    consumer.script += [request(0, 1)]
+    assert fed.poll(0) == []
+
+
+def test_a_rebalance_forgets_what_waited():
+    fed, consumer = joining([request(n, 5) for n in range(6)], {"accounts": 1, "requests": 6}, max_batch=2)
+    for _ in range(3):
+        fed.poll(0)
+    consumer.script += [lambda: consumer.callbacks["on_assign"](consumer, []), None, account(0, 1)]
+    fed.poll(0)
+    assert consumer.paused == set()
+    assert offsets(fed.poll(0)) == [("accounts", [0])]

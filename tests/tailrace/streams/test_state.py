@@ -10,6 +10,7 @@ from tailrace.streams.types import PLAIN
 from tailrace.streams.windows import WindowedSerde
 from tests.tailrace.streams.application import Application
 
+START_MS = 1_700_000_000_000
 LINES = [f"{'a b c d e f g'[number % 13 :]} w{number % 5}" for number in range(600)]
 
 
@@ -32,9 +33,14 @@ class Counting(Application):
 
     def send_lines(self, lines, start_ms=0):
         for line in lines:
-            time_ms = 1_700_000_000_000 + start_ms + self.sent
+            time_ms = START_MS + start_ms + self.sent
             self.producer.produce(f"{self.prefix}lines", line.encode(), key=f"k{self.sent % 7}", timestamp=time_ms)
             self.sent += 1
+        assert self.producer.flush(60) == 0
+
+    def send_late_lines(self, line, time_ms):
+        for key in range(7):
+            self.producer.produce(f"{self.prefix}lines", line.encode(), key=f"k{key}", timestamp=time_ms)
         assert self.producer.flush(60) == 0
 
     def counts(self):
@@ -77,16 +83,16 @@ def test_counts_are_exact_while_instances_come_and_go_and_lose_their_disk(applic
     assert application.counts() == expected_counts(LINES)
 
 
-def test_windows_close_once_although_the_instance_is_replaced_in_between(application):
+def test_windows_close_once_although_the_instance_is_replaced_and_late_lines_follow(application):
     application.send_lines(LINES[:250])
     with application.start("1"):
         application.wait_for_counts(LINES[:250])
+    application.send_late_lines("late", START_MS)
     application.send_lines(LINES[250:])
     with application.start("2"):
-        application.wait_for_counts(LINES)
+        application.wait_for_counts([*LINES, *["late"] * 7])
         application.send_lines(["end"] * 21, start_ms=10_000)
-        application.wait_for_counts([*LINES, *["end"] * 21])
-    start = 1_700_000_000_000
-    expected = Counter((f"k{n % 7}", start + n // 100 * 100) for n in range(600))
+        application.wait_for_counts([*LINES, *["late"] * 7, *["end"] * 21])
+    expected = Counter((f"k{n % 7}", START_MS + n // 100 * 100) for n in range(600))
     assert Counter({(key, at): count for key, at, count in application.windows()}) == expected
     assert len(application.windows()) == len(expected)

@@ -131,10 +131,16 @@ class Code:
         self.names.of_task[name] = lambda task: getattr(task.store(store), method)
         return name
 
-    def table(self, table: str) -> str:
-        """Give the name of the reader of a table."""
-        name = self.names.of(("table", table), f"table_{table}")
+    def reader(self, table: str) -> str:
+        """Give the name of what reads a table by decoded keys."""
+        name = self.names.of(("reader", table), f"table_{table}")
         self.names.of_task[name] = lambda task: task.reader(table)
+        return name
+
+    def table(self, topic: str, method: str) -> str:
+        """Give the name of a method of a table's store, whose keys are encoded."""
+        name = self.names.of(("table", topic, method), f"{method}_{topic}")
+        self.names.of_task[name] = lambda task: getattr(task.table(topic).store, method)
         return name
 
     def mentions(self, name: str) -> bool:

@@ -27,7 +27,8 @@ from tailrace.registry.errors import SerdeError
 from tailrace.streams.code.code import Code, Names
 from tailrace.streams.code.flow import Flow
 from tailrace.streams.node import Node
-from tailrace.streams.operators.source import StreamSource
+from tailrace.streams.operators.join_tables import JoinTables
+from tailrace.streams.operators.source import StreamSource, TableSource
 from tailrace.streams.operators.stateless import Merge
 from tailrace.streams.record import Record
 
@@ -39,7 +40,7 @@ Process = Callable[[Sequence[Record]], None]
 
 # Python's compiler takes 20 nested loops.
 DEPTH_MAX = 12
-PARTS = ("key", "value", "timestamp", "record", "key_bytes")
+PARTS = ("key", "value", "timestamp", "record", "key_bytes", "old")
 
 
 class Program:
@@ -77,11 +78,11 @@ class Program:
 
     def _source(self, node: Node) -> list[tuple[str, str]]:
         source = node.operator
-        assert isinstance(source, StreamSource)
+        assert isinstance(source, StreamSource | TableSource)
         name = self._names.new("source")
         body = self._module.nested(4 if self._recovers else 3)
         flow = Flow("key", "value", "timestamp", "record", "key_bytes", "value_bytes", source.key, source.value)
-        self._children(node, body, flow)
+        self._emit(node, body, flow)
         code = self._module
         with code.block(f"def {name}(records):"):
             with code.block("try:"), code.block("for record in records:"):
@@ -94,7 +95,7 @@ class Program:
                 code.line(f"{code.member('failed')}(record, error)")
         return [(topic, name) for topic in source.topics]
 
-    def _prologue(self, code: Code, source: StreamSource, body: Code) -> None:
+    def _prologue(self, code: Code, source: StreamSource | TableSource, body: Code) -> None:
         """Write how the parts that the body names come out of the record."""
         key = body.mentions("key")
         timestamp = body.mentions("timestamp")
@@ -120,7 +121,7 @@ class Program:
                 expression = f"{code.constant(extract, 'extract')}(record, value)"
             code.line(f"timestamp = {expression}")
 
-    def _decode_value(self, code: Code, source: StreamSource) -> None:
+    def _decode_value(self, code: Code, source: StreamSource | TableSource) -> None:
         decode = code.constant(source.value.decode, "decode")
         if source.nullable:
             code.line(f"value = None if value_bytes is None else {decode}(value_bytes)")
@@ -160,8 +161,8 @@ class Program:
     def _call(self, node: Node, code: Code, flow: Flow) -> None:
         """Write the call of a step that several others feed; its code is a function of its own."""
         if id(node) not in self._shared:
-            assert isinstance(node.operator, Merge)
-            shared = Flow(*PARTS, None, node.operator.key)
+            assert isinstance(node.operator, Merge | JoinTables)
+            shared = Flow("key", "value", "timestamp", "record", "key_bytes", None, node.operator.key, old="old")
             self._shared[id(node)] = code.function("shared", PARTS, lambda body: self._emit(node, body, shared))
         name, parts = self._shared[id(node)]
         code.line(f"{name}({', '.join(str(getattr(flow, part)) for part in parts)})")

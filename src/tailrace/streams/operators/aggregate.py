@@ -1,6 +1,5 @@
 """Aggregates of all values of a key."""
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +8,8 @@ from tailrace.registry.serde import Serde
 from tailrace.streams.aggregates import Aggregate, check_new
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
-from tailrace.streams.operators.function import POSITIONAL
+from tailrace.streams.node import Node
+from tailrace.streams.operators.function import needed_arguments
 from tailrace.streams.state.store import StoreSpec
 
 
@@ -35,6 +35,10 @@ class AggregateStream:
             value, old = results(code, self.aggregate, before, after)
             forward(code, replace(flow, value=value, value_bytes=None, old=old))
 
+    def look_up(self, code: Code, node: Node, key: str, key_bytes: str) -> str:
+        """See TableOperator."""
+        return found(code, self.aggregate, f"{code.store(self.store, 'get')}({key_bytes})")
+
     def describe(self) -> str:
         """See Operator."""
         return f"aggregate {type(self.aggregate).__name__} in {self.store}"
@@ -49,7 +53,7 @@ def combined(code: Code, flow: Flow, aggregate: Aggregate[Any, Any], combine: Ca
     """Write how a function makes a new aggregate of the old one and a value."""
     initial = f"{code.constant(aggregate.initial, 'initial')}() if {before} is None else {before}"
     arguments = f"{initial}, {flow.value}"
-    if _arguments(combine) == 3:
+    if needed_arguments(combine) == 3:
         arguments = f"{flow.key}, {arguments}"
     after = code.assign("after", f"{code.constant(combine, 'add')}({arguments})")
     with code.block(f"if {after} is {before}:"):
@@ -66,9 +70,10 @@ def results(code: Code, aggregate: Aggregate[Any, Any], before: str, after: str)
     return code.assign("value", f"{name}({after})"), f"(None if {before} is None else {name}({before}))"
 
 
-def _arguments(function: Callable[..., Any]) -> int:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (ValueError, TypeError):
-        return 2  # some of Python's own functions do not tell
-    return sum(p.kind in POSITIONAL and p.default is p.empty for p in parameters)
+def found(code: Code, aggregate: Aggregate[Any, Any], kept: str) -> str:
+    """Write what gives the result of an aggregate that is looked up."""
+    variable = code.assign("other", kept)
+    result = getattr(aggregate, "result", None)
+    if result is None:
+        return variable
+    return code.assign("other", f"None if {variable} is None else {code.constant(result, 'result')}({variable})")

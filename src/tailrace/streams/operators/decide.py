@@ -86,7 +86,7 @@ class Decide:
     def _events(self, code: Code, flow: Flow, state: str) -> str:
         """Write the decision; the expression that gives its events."""
         arguments = f"{flow.key}, {state}, {flow.value}, {flow.record}"
-        readers = [code.table(table) for table in self.tables]
+        readers = [code.reader(table) for table in self.tables]
         decision = f"{code.constant(self.decide, 'decide')}({', '.join([arguments, *readers])})"
         if self.identity is None:
             return decision

@@ -15,21 +15,34 @@ POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR
 
 def call(code: Code, flow: Flow, function: Function, hint: str) -> str:
     """The expression that calls a function on a record."""
-    arguments = f"{flow.key}, {flow.value}" if takes_key(function) else flow.value
+    return call_on(code, flow.key, flow.value, function, hint)
+
+
+def call_on(code: Code, key: str, value: str, function: Function, hint: str) -> str:
+    """The expression that calls a function on a key and a value."""
+    arguments = f"{key}, {value}" if takes_key(function) else value
     return f"{code.constant(function, hint)}({arguments})"
 
 
 def takes_key(function: Function) -> bool:
     """Whether a function wants the key before the value. Raises TopologyError when it wants neither, or more."""
+    needed = needed_arguments(function)
+    if needed is not None and needed not in (1, 2):
+        raise TopologyError(f"{name_of(function)} takes {needed} arguments; expected one (value) or two (key, value)")
+    return needed == 2
+
+
+def needed_arguments(function: Function) -> int | None:
+    """How many arguments a function cannot do without; 1 if it takes any but needs none, None if it does not tell."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (ValueError, TypeError):
-        return False  # some of Python's own functions do not tell
-    needed = sum(p.kind in POSITIONAL and p.default is p.empty for p in parameters)
-    possible = sum(p.kind in POSITIONAL for p in parameters)
-    if needed > 2 or (possible == 0 and not any(p.kind is p.VAR_POSITIONAL for p in parameters)):
-        raise TopologyError(f"{name_of(function)} takes {needed} arguments; expected one (value) or two (key, value)")
-    return needed == 2
+        return None  # some of Python's own functions do not tell
+    positional = [p for p in parameters if p.kind in POSITIONAL]
+    needed = sum(p.default is p.empty for p in positional)
+    if needed == 0 and (positional or any(p.kind is p.VAR_POSITIONAL for p in parameters)):
+        return 1
+    return needed
 
 
 def name_of(function: Function) -> str:

@@ -1,14 +1,15 @@
 """Sources: the topics that a topology reads, as streams of records or as tables."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tailrace.registry.serde import Serde
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
-from tailrace.streams.node import Stateless
+from tailrace.streams.node import Node, Stateless
 from tailrace.streams.record import Record
+from tailrace.streams.state.table import Entry
 
 # Milliseconds since 1970 of a record; its second argument is the decoded value.
 TimestampExtractor = Callable[[Record, Any], int]
@@ -35,15 +36,37 @@ class StreamSource(Stateless):
 
 @dataclass(frozen=True, eq=False)
 class TableSource(Stateless):
-    """Reads a topic as a table that steps look things up in: the latest value of each key."""
+    """Reads a topic as a table: the latest value of each key. The topic is the table's changelog."""
 
     topic: str
     key: Serde[Any]
     value: Serde[Any]
+    timestamp: None = None
+    nullable: bool = True
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Its topic, as of a stream."""
+        return (self.topic,)
 
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
-        """See Operator; nothing flows out of a table that is only looked up."""
+        """See Operator; for a table whose changes flow on, or that is joined. Others are only folded (TableStore)."""
+        with code.keyed(flow):
+            before = self._entry(code, flow.key_bytes)
+            place = f"{flow.record}.partition(), {flow.record}.offset(), {flow.timestamp}, {flow.value_bytes}"
+            entry = f"{code.constant(Entry, 'Entry')}({flow.value}, {place})"
+            put = code.table(self.topic, "put")
+            code.line(f"{put}({flow.key_bytes}, None if {flow.value} is None else {entry})")
+            forward(code, replace(flow, old=f"(None if {before} is None else {before}.value)"))
+
+    def look_up(self, code: Code, node: Node, key: str, key_bytes: str) -> str:
+        """See TableOperator."""
+        entry = self._entry(code, key_bytes)
+        return code.assign("other", f"None if {entry} is None else {entry}.value")
 
     def describe(self) -> str:
         """See Operator."""
         return f"table {self.topic}"
+
+    def _entry(self, code: Code, key_bytes: str | None) -> str:
+        return code.assign("entry", f"{code.table(self.topic, 'get')}({key_bytes})")

@@ -1,11 +1,17 @@
 """Steps on the changes of tables: each record has a key's new value and its old one, either of which may be None."""
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
-from tailrace.streams.node import Stateless
-from tailrace.streams.operators.function import Function, call, name_of
+from tailrace.streams.node import Node, Stateless, TableOperator
+from tailrace.streams.operators.function import Function, call_on, name_of
+
+
+def value_of(code: Code, table: Node, key: str, key_bytes: str) -> str:
+    """Write what finds the current value of a key in a table, and give its variable."""
+    return cast(TableOperator, table.operator).look_up(code, table, key, key_bytes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,17 +23,21 @@ class FilterTable(Stateless):
 
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
-        value, old = (self._kept(code, flow, variable) for variable in (flow.value, flow.old or "None"))
+        value, old = (self._kept(code, variable, flow.key) for variable in (flow.value, flow.old or "None"))
         with code.block(f"if {value} is not None or {old} is not None:"):
             forward(code, replace(flow, value=value, value_bytes=None, old=old))
+
+    def look_up(self, code: Code, node: Node, key: str, key_bytes: str) -> str:
+        """See TableOperator."""
+        return self._kept(code, value_of(code, node.parents[0], key, key_bytes), key)
 
     def describe(self) -> str:
         """See Operator."""
         return f"filter {'not ' if self.negated else ''}{name_of(self.predicate)}"
 
-    def _kept(self, code: Code, flow: Flow, value: str) -> str:
+    def _kept(self, code: Code, value: str, key: str) -> str:
         kept = code.assign("value", value)
-        keeps = call(code, replace(flow, value=kept), self.predicate, "predicate")
+        keeps = call_on(code, key, kept, self.predicate, "predicate")
         with code.block(f"if {kept} is not None and {'' if self.negated else 'not '}{keeps}:"):
             code.line(f"{kept} = None")
         return kept
@@ -41,17 +51,22 @@ class MapTable(Stateless):
 
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
-        value = code.assign("value", self._mapped(code, flow, flow.value))
+        value = code.assign("value", self._mapped(code, flow.value, flow.key))
         forward(
-            code, replace(flow, value=value, value_bytes=None, old=f"({self._mapped(code, flow, flow.old or 'None')})")
+            code,
+            replace(flow, value=value, value_bytes=None, old=f"({self._mapped(code, flow.old or 'None', flow.key)})"),
         )
 
     def describe(self) -> str:
         """See Operator."""
         return f"map values {name_of(self.mapper)}"
 
-    def _mapped(self, code: Code, flow: Flow, value: str) -> str:
-        return f"None if {value} is None else {call(code, replace(flow, value=value), self.mapper, 'mapper')}"
+    def look_up(self, code: Code, node: Node, key: str, key_bytes: str) -> str:
+        """See TableOperator."""
+        return code.assign("other", self._mapped(code, value_of(code, node.parents[0], key, key_bytes), key))
+
+    def _mapped(self, code: Code, value: str, key: str) -> str:
+        return f"None if {value} is None else {call_on(code, key, value, self.mapper, 'mapper')}"
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,8 @@ from tailrace.registry.serde import Serde
 from tailrace.streams.aggregates import Aggregate
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
-from tailrace.streams.operators.aggregate import added, results
+from tailrace.streams.node import Node
+from tailrace.streams.operators.aggregate import added, found, results
 from tailrace.streams.state.store import StoreSpec
 from tailrace.streams.windows import START, Emit, Hopping, Windowed, WindowedSerde
 
@@ -55,6 +56,11 @@ class AggregateWindows:
                     self._add(code, flow, start, open_windows, forward)
             with code.block(f"if {time}.now >= {open_windows}.due:"):
                 code.line(f"{close}()")
+
+    def look_up(self, code: Code, node: Node, key: str, key_bytes: str) -> str:
+        """See TableOperator; the store has the window's start before the key, records have it after."""
+        kept = f"{code.store(self.store, 'get')}({key_bytes}[-8:] + {key_bytes}[:-8])"
+        return found(code, self.aggregate, kept)
 
     def describe(self) -> str:
         """See Operator."""

@@ -1,4 +1,4 @@
-"""How far the topics of the assigned tables were read, against how far their logs reach."""
+"""How far topics were read of which everything counts, against how far their logs reach: tables, and what is joined."""
 
 from collections.abc import Collection, Mapping
 
@@ -10,8 +10,8 @@ from tailrace.client import Record
 Source = tuple[str, int]
 
 
-class TableProgress:
-    """The next offset of each table's partition, and whether anything was heard of it since it was assigned.
+class Progress:
+    """The next offset of each partition, and whether anything was heard of it since it was assigned.
 
     What the client knows of a log's end is of its last fetch. For a partition that was just assigned there was none, or
     it was long ago, so nothing is known of it until its first record or its end arrives.
@@ -36,8 +36,14 @@ class TableProgress:
             return
         self._unheard.discard(source)
 
+    def restart(self, source: Source, offset: int) -> None:
+        """Note that a partition is read again from an offset."""
+        if source in self.positions:
+            self.positions[source] = offset
+            self._unheard.add(source)
+
     def lacks(self, consumer: Consumer, wanted: Collection[Source], ends: dict[Source, int]) -> bool:
-        """Whether one of these partitions of tables was not read up to its end in `ends`.
+        """Whether one of these partitions was not read up to its end in `ends`.
 
         Ends that are missing there are filled in once, with what is known now, so that a table that grows all the time
         does not hold up the streams.
