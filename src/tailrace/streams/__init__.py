@@ -14,7 +14,7 @@ from tailrace.streams.state.table import Entry, TableReader
 from tailrace.streams.stream import Stream
 from tailrace.streams.table import GlobalTable, Table
 from tailrace.streams.topology import Topology
-from tailrace.streams.windows import Emit, Hopping, Tumbling, Windowed
+from tailrace.streams.windows import Emit, Hopping, JoinWindow, Sessions, Tumbling, Windowed
 
 __all__ = [
     "Aggregate",
@@ -23,8 +23,10 @@ __all__ = [
     "GlobalTable",
     "Hopping",
     "Identity",
+    "JoinWindow",
     "OnError",
     "ProcessingFailed",
+    "Sessions",
     "Stream",
     "StreamsConfig",
     "Table",

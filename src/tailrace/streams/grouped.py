@@ -8,10 +8,11 @@ from tailrace.streams.aggregates import Aggregate, Count, Functions, Reduce
 from tailrace.streams.errors import TopologyError
 from tailrace.streams.node import Operator
 from tailrace.streams.operators.aggregate import AggregateStream
+from tailrace.streams.operators.session import AggregateSessions
 from tailrace.streams.operators.window import AggregateWindows
 from tailrace.streams.table import Table
 from tailrace.streams.types import PLAIN, Typed
-from tailrace.streams.windows import Emit, Hopping, Windowed
+from tailrace.streams.windows import Emit, Hopping, Sessions, Windowed
 
 if TYPE_CHECKING:
     from tailrace.streams.stream import Stream
@@ -101,7 +102,7 @@ class Grouping(Generic[KT, V]):
 class GroupedStream(Grouping[K, V]):
     """A stream whose records are grouped by key: all of a key in one task."""
 
-    def windowed_by(self, windows: Hopping, *, emit: Emit = Emit.UPDATE) -> "WindowedStream[K, V]":
+    def windowed_by(self, windows: Hopping | Sessions, *, emit: Emit = Emit.UPDATE) -> "WindowedStream[K, V]":
         """Group by windows of time as well. `emit`: whether results come with every record or when a window closes."""
         return WindowedStream(self._stream, windows, emit)
 
@@ -114,7 +115,7 @@ class GroupedStream(Grouping[K, V]):
 class WindowedStream(Grouping[Windowed[K], V]):
     """A stream whose records are grouped by key and window."""
 
-    def __init__(self, stream: "Stream[K, V]", windows: Hopping, emit: Emit) -> None:
+    def __init__(self, stream: "Stream[K, V]", windows: Hopping | Sessions, emit: Emit) -> None:
         super().__init__(stream)
         self._windows = windows
         self._emit = emit
@@ -122,5 +123,10 @@ class WindowedStream(Grouping[Windowed[K], V]):
     def _operator(
         self, name: str, aggregate: Aggregate[Any, Any], key: Serde[Any], value: Serde[Any]
     ) -> tuple[Operator, Serde[Any]]:
-        operator = AggregateWindows(name, aggregate, key, value, self._windows, self._emit)
-        return operator, operator.key_of_windows
+        if isinstance(self._windows, Hopping):
+            operator = AggregateWindows(name, aggregate, key, value, self._windows, self._emit)
+            return operator, operator.key_of_windows
+        if not callable(getattr(aggregate, "merge", None)):
+            raise TopologyError(f"{name}: sessions may grow together, which needs merge(one, other) of the aggregate")
+        sessions = AggregateSessions(name, aggregate, key, value, self._windows, self._emit)
+        return sessions, sessions.key_of_windows

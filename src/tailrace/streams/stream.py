@@ -10,6 +10,8 @@ from tailrace.streams.node import Node, Operator
 from tailrace.streams.operators.decide import Decide, Identity
 from tailrace.streams.operators.function import takes_key
 from tailrace.streams.operators.join import JoinGlobalTable, JoinTable
+from tailrace.streams.operators.join_streams import JoinStreamSide, StreamJoin
+from tailrace.streams.operators.join_tables import Join
 from tailrace.streams.operators.pair import check_joiner
 from tailrace.streams.operators.sink import HeaderFunction, Router, Sink
 from tailrace.streams.operators.stateless import (
@@ -26,6 +28,7 @@ from tailrace.streams.operators.stateless import (
 )
 from tailrace.streams.table import GlobalTable, Table
 from tailrace.streams.types import STRING, Typed
+from tailrace.streams.windows import Duration, JoinWindow
 
 if TYPE_CHECKING:
     from tailrace.streams.topology import Topology
@@ -169,53 +172,83 @@ class Stream(Generic[K, V]):
 
     def join(
         self,
-        table: "Table[K, V2] | GlobalTable[Any, V2]",
+        other: "Stream[K, V2] | Table[K, V2] | GlobalTable[Any, V2]",
         joiner: "Callable[[V, V2], R] | Callable[[K, V, V2], R]",
         *,
+        within: "Duration | JoinWindow | None" = None,
         on: "Of[V, K, Any] | None" = None,
         value: Typed[R] | None = None,
     ) -> "Stream[K, R]":
-        """Join each record with the value that a table has at its time; a record that finds none is dropped.
+        """Join each record with the value that a table has at its time, or with the records of another stream that are
+        `within` a time of it. What finds nothing is dropped.
 
         `joiner(value, other)`, or `joiner(key, value, other)`, gives the result. A global table is asked for the key
         that `on` gives, the record's own unless told.
         """
-        return self._joined(table, joiner, on, value, keeps=False)
+        return self._joined(other, joiner, within, on, value, Join.INNER)
 
     def left_join(
         self,
-        table: "Table[K, V2] | GlobalTable[Any, V2]",
+        other: "Stream[K, V2] | Table[K, V2] | GlobalTable[Any, V2]",
         joiner: "Callable[[V, V2 | None], R] | Callable[[K, V, V2 | None], R]",
         *,
+        within: "Duration | JoinWindow | None" = None,
         on: "Of[V, K, Any] | None" = None,
         value: Typed[R] | None = None,
     ) -> "Stream[K, R]":
-        """Join each record with the value that a table has at its time, or with None."""
-        return self._joined(table, joiner, on, value, keeps=True)
+        """As `join`, but what finds nothing is joined with None: when its window closes, if the other is a stream."""
+        return self._joined(other, joiner, within, on, value, Join.LEFT)
+
+    def outer_join(
+        self,
+        other: "Stream[K, V2]",
+        joiner: "Callable[[V | None, V2 | None], R] | Callable[[K, V | None, V2 | None], R]",
+        *,
+        within: "Duration | JoinWindow",
+        value: Typed[R] | None = None,
+    ) -> "Stream[K, R]":
+        """As `left_join` of two streams, for records of either that find nothing."""
+        return self._joined(other, joiner, within, None, value, Join.OUTER)
 
     def _joined(
         self,
-        table: "Table[K, Any] | GlobalTable[Any, Any]",
+        other: "Stream[K, Any] | Table[K, Any] | GlobalTable[Any, Any]",
         joiner: Callable[..., R],
+        within: "Duration | JoinWindow | None",
         on: Callable[..., Any] | None,
         value: Typed[R] | None,
-        *,
-        keeps: bool,
+        kind: Join,
     ) -> "Stream[K, R]":
         check_joiner(joiner)
-        name = self.topology.number("left-join" if keeps else "join")
-        serde = None if value is None else self.topology.serde(value, name, "value")
-        if isinstance(table, GlobalTable):
-            select = _function(on) if on is not None else _own_key
-            node = self.topology.add("join", JoinGlobalTable(table.topic, select, joiner, keeps), self.node, name=name)
-            return Stream(self.topology, node, self._key, serde, is_rekeyed=self._is_rekeyed)
-        if on is not None:
+        name = self.topology.number(kind.value.replace(" ", "-"))
+        if (within is None) == isinstance(other, Stream):
+            raise TopologyError(f"{name}: `within` is for joins of two streams, and they need it")
+        if on is not None and not isinstance(other, GlobalTable):
             raise TopologyError(f"{name}: `on` is for global tables; select_key gives the records another key")
+        serde = None if value is None else self.topology.serde(value, name, "value")
+        keeps = kind is not Join.INNER
+        if isinstance(other, GlobalTable):
+            select = _own_key if on is None else _function(on)
+            node = self.topology.add("join", JoinGlobalTable(other.topic, select, joiner, keeps), self.node, name=name)
+            return Stream(self.topology, node, self._key, serde, is_rekeyed=self._is_rekeyed)
         source = self.keyed(name)
-        node = self.topology.add(
-            "join", JoinTable(table.node, joiner, keeps), source.node, name=name, reads=(table.node,)
-        )
+        if isinstance(other, Stream):
+            window = within if isinstance(within, JoinWindow) else JoinWindow(within or 0, within or 0)
+            join = StreamJoin(name, window, kind, joiner, source.needed(name, "key"))
+            node = source._joined_within(other.keyed(f"{name}-right"), join)
+        else:
+            operator = JoinTable(other.node, joiner, keeps)
+            node = self.topology.add("join", operator, source.node, name=name, reads=(other.node,))
         return Stream(self.topology, node, source._key, serde)
+
+    def _joined_within(self, other: "Stream[K, Any]", join: StreamJoin) -> Node:
+        left = JoinStreamSide(join, self.needed(join.name, "value"), is_left=True)
+        right = JoinStreamSide(join, other.needed(join.name, "value"), is_left=False)
+        sides = [
+            self.topology.add("join", left, self.node, name=f"{join.name}-left"),
+            self.topology.add("join", right, other.node, name=f"{join.name}-right"),
+        ]
+        return self.topology.add("merge", Merge(join.key), *sides, name=join.name)
 
     def decide(
         self,
@@ -319,7 +352,7 @@ class Stream(Generic[K, V]):
     def _revalued(self, kind: str, operator: Operator, value: Typed[V2] | None) -> "Stream[K, V2]":
         node = self.topology.add(kind, operator, self.node)
         serde = None if value is None else self.topology.serde(value, node.name, "value")
-        return Stream(self.topology, node, self._key, serde, is_rekeyed=self._is_rekeyed)
+        return Stream(self.topology, node, self._key, serde, nullable=self._nullable, is_rekeyed=self._is_rekeyed)
 
     def _rekeyed(
         self, kind: str, operator: Operator, key: Typed[K2] | None, value: Typed[V2] | None
@@ -327,7 +360,7 @@ class Stream(Generic[K, V]):
         node = self.topology.add(kind, operator, self.node)
         key_serde = STRING if key is None else self.topology.serde(key, node.name, "key")
         value_serde = None if value is None else self.topology.serde(value, node.name, "value")
-        return Stream(self.topology, node, key_serde, value_serde, is_rekeyed=True)
+        return Stream(self.topology, node, key_serde, value_serde, nullable=self._nullable, is_rekeyed=True)
 
 
 class Decisions(Stream[K, V]):

@@ -10,6 +10,7 @@ from tailrace.streams.code.program import Program
 from tailrace.streams.handling import ErrorHandler, OnError
 from tailrace.streams.node import Node
 from tailrace.streams.operators.decide import Decide
+from tailrace.streams.operators.join_streams import JoinStreamSide
 from tailrace.streams.operators.sink import Router, Sink
 from tailrace.streams.operators.source import StreamSource, TableSource
 from tailrace.streams.state.store import StoreSpec
@@ -89,7 +90,8 @@ class SubTopology:
     @cached_property
     def is_timed(self) -> bool:
         """Whether records of several topics meet, so that their order among each other matters."""
-        return bool(self.flowing_tables) and len(self.streams) > 1
+        meet = bool(self.flowing_tables) or any(isinstance(node.operator, JoinStreamSide) for node in self.nodes)
+        return meet and len(self.streams) > 1
 
     @property
     def name(self) -> str:

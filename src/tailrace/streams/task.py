@@ -15,6 +15,7 @@ from tailrace.streams.errors import ProcessingFailed
 from tailrace.streams.handling import ErrorHandler, OnError, answer
 from tailrace.streams.record import Record
 from tailrace.streams.state.backend import Backend
+from tailrace.streams.state.sessions import OpenSessions
 from tailrace.streams.state.store import Store
 from tailrace.streams.state.stream_time import StreamTime
 from tailrace.streams.state.table import TableReader, TableStore
@@ -67,7 +68,7 @@ class Task:
         self._changelogs = {topology.changelog(name): self._stores[name] for name in topology.changelogged}
         self.time = StreamTime()
         self.late_records = 0
-        self._windows: list[OpenWindows] = []
+        self._windows: list[OpenWindows | OpenSessions] = []
         self._idle_ms: int | None = None
         self._idle_since = 0
         self._active = True
@@ -86,10 +87,19 @@ class Task:
     def open_windows(self, store: str, length_ms: int, idle_ms: int | None) -> OpenWindows:
         """The windows of one of the steps, which keeps them in a store; see OpenWindows and Hopping."""
         windows = OpenWindows(self._stores[store], length_ms)
+        self._watch(windows, idle_ms)
+        return windows
+
+    def open_sessions(self, store: str, gap_ms: int, open_ms: int, idle_ms: int | None) -> OpenSessions:
+        """The sessions of one of the steps; see OpenSessions and Sessions."""
+        sessions = OpenSessions(self._stores[store], gap_ms, open_ms)
+        self._watch(sessions, idle_ms)
+        return sessions
+
+    def _watch(self, windows: OpenWindows | OpenSessions, idle_ms: int | None) -> None:
         self._windows.append(windows)
         if idle_ms is not None:
             self._idle_ms = idle_ms if self._idle_ms is None else min(self._idle_ms, idle_ms)
-        return windows
 
     def has_store(self, name: str) -> bool:
         """Whether one of the steps has a store of this name."""

@@ -81,6 +81,69 @@ def Tumbling(size: Duration, *, grace: Duration = 0, idle: Duration | None = Non
     return Hopping(size, size, grace, idle)
 
 
+@dataclass(frozen=True)
+class Sessions:
+    """Windows of any length: records of a key belong together that are at most `gap` apart in time.
+
+    `grace`: for how long after the gap a session still takes records. `idle`: see Hopping.
+    """
+
+    gap: Duration
+    grace: Duration = 0
+    idle: Duration | None = None
+
+    def __post_init__(self) -> None:
+        if self.gap_ms <= 0 or self.grace_ms < 0:
+            raise TopologyError(f"{self}: expected a gap above 0 and no negative grace")
+
+    @property
+    def gap_ms(self) -> int:
+        """How far apart records of one session are at most."""
+        return milliseconds(self.gap)
+
+    @property
+    def grace_ms(self) -> int:
+        """How long after the gap a session closes."""
+        return milliseconds(self.grace)
+
+    @property
+    def idle_ms(self) -> int | None:
+        """How long nothing comes before sessions close by the clock."""
+        return None if self.idle is None else milliseconds(self.idle)
+
+
+@dataclass(frozen=True)
+class JoinWindow:
+    """How far apart in time records are that a join of streams brings together.
+
+    A record meets those of the other stream that are at most `before` earlier and at most `after` later than it; for as
+    long as `grace` after that, others may come late.
+    """
+
+    before: Duration
+    after: Duration
+    grace: Duration = 0
+
+    def __post_init__(self) -> None:
+        if self.before_ms < 0 or self.after_ms < 0 or self.grace_ms < 0:
+            raise TopologyError(f"{self}: expected durations of 0 or more")
+
+    @property
+    def before_ms(self) -> int:
+        """How much earlier the other record may be."""
+        return milliseconds(self.before)
+
+    @property
+    def after_ms(self) -> int:
+        """How much later the other record may be."""
+        return milliseconds(self.after)
+
+    @property
+    def grace_ms(self) -> int:
+        """How much later than that it may come."""
+        return milliseconds(self.grace)
+
+
 def milliseconds(duration: Duration) -> int:
     """A duration as a number. Raises TopologyError for what is none."""
     if isinstance(duration, timedelta):
@@ -110,3 +173,21 @@ class WindowedSerde(Generic[K]):
             raise SerdeError(f"{data!r} is no key within a window; expected a key and 8 bytes")
         start = START.decode(data[-8:])
         return Windowed(self._key.decode(data[:-8]), start, start + self._size_ms)
+
+
+class SessionSerde(Generic[K]):
+    """Keys within sessions, as Kafka Streams' SessionWindowedSerializer has them: key, last record's time, start."""
+
+    def __init__(self, key: Serde[K]) -> None:
+        self._key = key
+
+    def encode(self, value: Windowed[K]) -> bytes:
+        """Give the bytes of a key within a session."""
+        return self._key.encode(value.key) + START.encode(value.end - 1) + START.encode(value.start)
+
+    def decode(self, data: bytes) -> Windowed[K]:
+        """Give the key within a session of bytes."""
+        if len(data) < 16:
+            raise SerdeError(f"{data!r} is no key within a session; expected a key and 16 bytes")
+        last, start = START.decode(data[-16:-8]), START.decode(data[-8:])
+        return Windowed(self._key.decode(data[:-16]), start, last + 1)

@@ -85,9 +85,11 @@ class Code:
         """Take over the lines of nested code."""
         self.lines += code.lines
 
-    def function(self, hint: str, parameters: Sequence[str], write: "Callable[[Code], None]") -> tuple[str, list[str]]:
+    def function(
+        self, hint: str, parameters: Sequence[str], write: "Callable[[Code], None]", *, name: str | None = None
+    ) -> tuple[str, list[str]]:
         """Write a function, and give its name and those of the parameters that its code names, which are all it has."""
-        name = self.names.new(hint)
+        name = name or self.names.new(hint)
         self.names.functions.add(name)
         body = self.module.nested()
         write(body)
@@ -118,6 +120,12 @@ class Code:
         """Give the name of an object that `make` makes for each task."""
         name = self.names.new(hint)
         self.names.of_task[name] = make
+        return name
+
+    def shared(self, owner: Hashable, make: "Callable[[Task], object]", hint: str) -> str:
+        """Give the name of an object that `make` makes for each task, the same one for the same owner."""
+        name = self.names.of(owner, hint)
+        self.names.of_task.setdefault(name, make)
         return name
 
     def member(self, name: str) -> str:

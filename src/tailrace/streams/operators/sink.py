@@ -35,8 +35,8 @@ class Sink(Stateless):
         """See Operator."""
         topic = repr(self.topic) if isinstance(self.topic, str) else call(code, flow, self.topic, "topic")
         partition = "-1" if self.journal_of is None else code.member("partition")
-        key = _encoded(code, self.key, flow.key, flow.key_bytes, flow.key_serde, nullable=True)
-        value = _encoded(code, self.value, flow.value, flow.value_bytes, flow.value_serde, nullable=self.nullable)
+        key = encoded(code, self.key, flow.key, flow.key_bytes, flow.key_serde, nullable=True)
+        value = encoded(code, self.value, flow.value, flow.value_bytes, flow.value_serde, nullable=self.nullable)
         headers = "None" if self.headers is None else f"{code.constant(self.headers, 'headers')}({flow.record})"
         code.line(f"{code.member('emit')}(({topic}, {partition}, {key}, {value}, {headers}, {flow.timestamp}))")
 
@@ -68,7 +68,7 @@ class Router(Stateless):
         return ", ".join(kind.__name__ for kind in self.sinks)
 
 
-def _encoded(
+def encoded(
     code: Code, serde: Serde[Any], variable: str, original: str | None, read_with: Serde[Any] | None, *, nullable: bool
 ) -> str:
     """The expression for a part's bytes: the original ones if they are what the serde would make of it."""

@@ -17,7 +17,7 @@ class OpenWindows:
     """
 
     def __init__(self, store: Store[Any], length_ms: int) -> None:
-        self._store = store
+        self.store = store
         self._length_ms = length_ms
         self.due = -1
 
@@ -33,8 +33,8 @@ class OpenWindows:
     def closed(self, now: int) -> Iterator[tuple[int, bytes, Any]]:
         """Yield start, encoded key and aggregate of all windows that have closed, in this order, and forget them."""
         end = START.encode(max(now - self._length_ms + 1, 0))
-        for key, aggregate in list(self._store.range(b"", end)):
-            self._store.put(key, None)
+        for key, aggregate in list(self.store.range(b"", end)):
+            self.store.put(key, None)
             yield START.decode(key[:8]), key[8:], aggregate
-        first = next(self._store.range(end, None), None)
+        first = next(self.store.range(end, None), None)
         self.due = NEVER if first is None else START.decode(first[0][:8]) + self._length_ms

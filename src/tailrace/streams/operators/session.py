@@ -1,0 +1,135 @@
+"""Aggregates of the values of a key within sessions: records that are not far apart in time."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from tailrace.registry.serde import Serde
+from tailrace.streams.aggregates import Aggregate
+from tailrace.streams.code.code import Code
+from tailrace.streams.code.flow import Flow, Forward
+from tailrace.streams.operators.aggregate import added
+from tailrace.streams.operators.window import CHANGELOG_EXTRA_MS
+from tailrace.streams.state.sessions import SessionsSerde
+from tailrace.streams.state.store import StoreSpec
+from tailrace.streams.windows import START, Emit, Sessions, SessionSerde, Windowed
+
+if TYPE_CHECKING:
+    from tailrace.streams.state.sessions import OpenSessions
+    from tailrace.streams.task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class AggregateSessions:
+    """Keeps an aggregate for each session of a key, and passes it on with every value, or once when the session closes.
+
+    When a record makes sessions longer, or one of several, those that were there before have no value any more.
+    """
+
+    store: str
+    aggregate: Aggregate[Any, Any]
+    key: Serde[Any]
+    value: Serde[Any]
+    sessions: Sessions
+    passes: Emit
+
+    @property
+    def stores(self) -> tuple[StoreSpec, ...]:
+        """See Operator."""
+        return (StoreSpec(self.store, SessionsSerde(self.value), True, self._open_ms + CHANGELOG_EXTRA_MS),)
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        time, sessions = code.member("time"), code.per_task(self._open_sessions, "sessions")
+        close = self._closing(code, sessions, forward)
+        with code.keyed(flow), code.block(f"if {flow.value} is not None:"):
+            with code.block(f"if {flow.timestamp} > {time}.now:"):
+                code.line(f"{time}.now = {flow.timestamp}")
+            with code.block(f"if {flow.timestamp} + {self._open_ms} <= {time}.now:"):
+                code.line(f"{code.member('late')}({flow.record})")
+            with code.block("else:"):
+                self._add(code, flow, sessions, forward)
+            with code.block(f"if {time}.now >= {sessions}.due:"):
+                code.line(f"{close}()")
+
+    def describe(self) -> str:
+        """See Operator."""
+        return f"aggregate {type(self.aggregate).__name__} in {self.store} by sessions {self.sessions.gap} apart"
+
+    @cached_property
+    def key_of_windows(self) -> Serde[Any]:
+        """How keys within sessions are written."""
+        return SessionSerde(self.key)
+
+    @property
+    def _open_ms(self) -> int:
+        return self.sessions.gap_ms + self.sessions.grace_ms + 1
+
+    def _open_sessions(self, task: "Task") -> "OpenSessions":
+        return task.open_sessions(self.store, self.sessions.gap_ms, self._open_ms, self.sessions.idle_ms)
+
+    def _add(self, code: Code, flow: Flow, sessions: str, forward: Forward) -> None:
+        first, last, met, before = (code.names.new(name) for name in ("first", "last", "met", "before"))
+        code.line(f"{first}, {last}, {met} = {sessions}.take({flow.key_bytes}, {flow.timestamp})")
+        merge = code.constant(self._merged, "merged")
+        code.line(f"{before} = {merge}({met})")
+        after = added(code, flow, self.aggregate, before)
+        code.line(f"{sessions}.put({flow.key_bytes}, {first}, {last}, {after})")
+        if self.passes is Emit.UPDATE:
+            start, end, value, old = (code.names.new(name) for name in ("start", "end", "value", "old"))
+            changes = f"{code.constant(self._changes, 'changes')}({first}, {last}, {met}, {after})"
+            with code.block(f"for {start}, {end}, {value}, {old} in {changes}:"):
+                changed = replace(flow, value=value, value_bytes=None, old=old)
+                forward(code, self._windowed(code, changed, start, end, flow.key))
+
+    def _merged(self, sessions: list[tuple[int, int, Any]]) -> Any:
+        """The aggregate of sessions that have become one; None of none."""
+        merged = None
+        for _, _, aggregate in sessions:
+            merged = aggregate if merged is None else self.aggregate.merge(merged, aggregate)  # type: ignore[attr-defined]
+        return merged
+
+    def _changes(
+        self, first: int, last: int, met: list[tuple[int, int, Any]], after: Any
+    ) -> list[tuple[int, int, Any, Any]]:
+        """Start, end, result and former result of the sessions that have changed, those that are no more before it."""
+        result = getattr(self.aggregate, "result", _itself)
+        same = [result(kept) for start, end, kept in met if (start, end) == (first, last)]
+        gone = [(start, end, None, result(kept)) for start, end, kept in met if (start, end) != (first, last)]
+        return [*gone, (first, last, result(after), same[0] if same else None)]
+
+    def _closing(self, code: Code, sessions: str, forward: Forward) -> str:
+        """Write the function that closes sessions whose time has come."""
+
+        def write(body: Code) -> None:
+            first, last, key_bytes, kept = (body.names.new(name) for name in ("first", "last", "key_bytes", "kept"))
+            closed = f"{sessions}.closed({body.member('time')}.now)"
+            with body.block(f"for {first}, {last}, {key_bytes}, {kept} in {closed}:"):
+                if self.passes is Emit.UPDATE:
+                    body.line("pass")
+                    return
+                result = getattr(self.aggregate, "result", None)
+                value = kept if result is None else body.assign("value", f"{body.constant(result, 'result')}({kept})")
+                key = f"{body.constant(self.key.decode, 'decode')}({key_bytes})"
+                closing = Flow(key, value, last, "None", key_bytes, None, old="None")
+                forward(body, self._windowed(body, closing, first, last, key))
+
+        name, _ = code.function("close", (), write)
+        code.names.closers.append(name)
+        return name
+
+    def _windowed(self, code: Code, flow: Flow, first: str, last: str, key: str) -> Flow:
+        """The record under the key within its session."""
+        encode = code.constant(START.encode, "encode_start")
+        return replace(
+            flow,
+            key=f"{code.constant(Windowed, 'Windowed')}({key}, {first}, {last} + 1)",
+            key_bytes=f"({flow.key_bytes} + {encode}({last}) + {encode}({first}))",
+            value_bytes=None,
+            key_serde=self.key_of_windows,
+            value_serde=None,
+        )
+
+
+def _itself(aggregate: Any) -> Any:
+    return aggregate

@@ -1,0 +1,105 @@
+"""The sessions of one step in one task: those of a key together, and when the next one closes."""
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from typing import Any
+
+import msgspec
+
+from tailrace.registry.errors import SerdeError
+from tailrace.registry.serde import Serde
+from tailrace.streams.state.store import Store
+from tailrace.streams.state.windows import NEVER
+
+# Times of the first and of the last record, in milliseconds since 1970, and the aggregate of all.
+Session = tuple[int, int, Any]
+
+
+class SessionsSerde:
+    """The sessions of a key as msgpack, with their aggregates in bytes of their own."""
+
+    def __init__(self, aggregate: Serde[Any]) -> None:
+        self._aggregate = aggregate
+        self._decoder = msgspec.msgpack.Decoder(list[tuple[int, int, bytes]])
+
+    def encode(self, value: tuple[Session, ...]) -> bytes:
+        """Give the bytes of sessions."""
+        return msgspec.msgpack.encode([(first, last, self._aggregate.encode(kept)) for first, last, kept in value])
+
+    def decode(self, data: bytes) -> tuple[Session, ...]:
+        """Give the sessions of bytes."""
+        try:
+            sessions = self._decoder.decode(data)
+        except msgspec.DecodeError as error:
+            raise SerdeError(f"{data[:50]!r} is no list of sessions: {error}") from error
+        return tuple((first, last, self._aggregate.decode(kept)) for first, last, kept in sessions)
+
+
+class OpenSessions:
+    """The aggregates of sessions that have not closed.
+
+    `due`: when the first of them closes, or earlier; `closed` finds out. `gap_ms`: how far apart records of a session
+    are at most; `open_ms`: from a session's last record until it closes.
+    """
+
+    def __init__(self, store: Store[tuple[Session, ...]], gap_ms: int, open_ms: int) -> None:
+        self._store = store
+        self._gap_ms = gap_ms
+        self._open_ms = open_ms
+        # When sessions of a key might close; some have gone on since, and are looked at again then.
+        self._closings: list[tuple[int, bytes]] | None = None
+        self.due = -1
+
+    def take(self, key: bytes, time: int) -> tuple[int, int, list[Session]]:
+        """Give the span of the session that a record belongs to, and the sessions that it is made of, oldest first.
+
+        Those are taken out; `put` is to follow.
+        """
+        gap_ms, first, last = self._gap_ms, time, time
+        met: list[Session] = []
+        others: list[Session] = []
+        for session in self._store.get(key) or ():
+            if session[0] - gap_ms <= time <= session[1] + gap_ms:
+                met.append(session)
+                first, last = min(first, session[0]), max(last, session[1])
+            else:
+                others.append(session)
+        self._others = tuple(others)
+        return first, last, met
+
+    def put(self, key: bytes, first: int, last: int, aggregate: Any) -> None:
+        """Put the session in that the last `take` was about."""
+        self._store.put(key, tuple(sorted((*self._others, (first, last, aggregate)), key=_first)))
+        self._expect(last + self._open_ms, key)
+
+    def reset(self) -> None:
+        """Forget what is known: the store has changed behind one's back."""
+        self._closings, self.due = None, -1
+
+    def closed(self, now: int) -> Iterator[tuple[int, int, bytes, Any]]:
+        """Yield first and last time, encoded key and aggregate of all sessions that have closed, and forget them."""
+        closings = self._find_closings()
+        while closings and closings[0][0] <= now:
+            _, key = heappop(closings)
+            sessions = self._store.get(key) or ()
+            closed = [session for session in sessions if session[1] + self._open_ms <= now]
+            if closed:
+                self._store.put(key, tuple(s for s in sessions if s not in closed) or None)
+                for first, last, aggregate in closed:
+                    yield first, last, key, aggregate
+        self.due = closings[0][0] if closings else NEVER
+
+    def _expect(self, closing: int, key: bytes) -> None:
+        if self._closings is not None:
+            heappush(self._closings, (closing, key))
+            self.due = min(self.due, closing)
+
+    def _find_closings(self) -> list[tuple[int, bytes]]:
+        if self._closings is None:
+            everything = self._store.range(b"", None)
+            self._closings = sorted((last + self._open_ms, key) for key, all_ in everything for _, last, _ in all_)
+        return self._closings
+
+
+def _first(session: Session) -> int:
+    return session[0]
