@@ -9,6 +9,7 @@ from tailrace.streams.config import StreamsConfig
 from tailrace.streams.errors import ProcessingFailed, TopologyError
 from tailrace.streams.handling import OnError
 from tailrace.streams.operators.decide import Identity
+from tailrace.streams.processor import Processor, ProcessorContext, Stored
 from tailrace.streams.runtime import run
 from tailrace.streams.state.table import Entry, TableReader
 from tailrace.streams.stream import Stream
@@ -26,7 +27,10 @@ __all__ = [
     "JoinWindow",
     "OnError",
     "ProcessingFailed",
+    "Processor",
+    "ProcessorContext",
     "Sessions",
+    "Stored",
     "Stream",
     "StreamsConfig",
     "Table",

@@ -13,6 +13,7 @@ from tailrace.streams.operators.join import JoinGlobalTable, JoinTable
 from tailrace.streams.operators.join_streams import JoinStreamSide, StreamJoin
 from tailrace.streams.operators.join_tables import Join
 from tailrace.streams.operators.pair import check_joiner
+from tailrace.streams.operators.process import Process
 from tailrace.streams.operators.sink import HeaderFunction, Router, Sink
 from tailrace.streams.operators.stateless import (
     Branch,
@@ -26,6 +27,8 @@ from tailrace.streams.operators.stateless import (
     SelectKey,
     Split,
 )
+from tailrace.streams.processor import Processor, ProcessorContext, Stored
+from tailrace.streams.state.store import StoreSpec
 from tailrace.streams.table import GlobalTable, Table
 from tailrace.streams.types import STRING, Typed
 from tailrace.streams.windows import Duration, JoinWindow
@@ -161,6 +164,28 @@ class Stream(Generic[K, V]):
         """Write the records to a topic that exists, and read them from there."""
         self.to(topic, value, key=key)
         return self.topology.stream(topic, value or self.needed(topic, "value"), key=key or self.needed(topic, "key"))
+
+    def process(
+        self,
+        make: "Callable[[ProcessorContext], Processor[K, V]]",
+        *,
+        stores: Sequence[Stored] = (),
+        key: Typed[K2] | None = None,
+        value: Typed[V2] | None = None,
+    ) -> "Stream[K2, V2]":
+        """Have a processor of one's own handle the records; see tailrace.streams.processor.
+
+        `make(context)` makes one for each task. It has the `stores` given, whose names are part of the names of their
+        changelogs. `key` and `value`: the types of what it passes on.
+        """
+        source = self.keyed(self.topology.number("process")) if stores else self
+        specs, keys = [], {}
+        for stored in stores:
+            specs.append(
+                StoreSpec(stored.name, self.topology.serde(stored.value, stored.name, "value"), stored.changelog)
+            )
+            keys[stored.name] = self.topology.serde(stored.key, stored.name, "key")
+        return source._rekeyed("process", Process(make, tuple(specs), keys), key, value)
 
     def group_by_key(self) -> GroupedStream[K, V]:
         """Group the records by their key."""

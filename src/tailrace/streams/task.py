@@ -4,17 +4,20 @@ A task knows no consumer and no producer: records come in, outputs are appended 
 what it did is committed or rolled back. The runtime and the test driver run the same task.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import structlog
 
 from tailrace.client import dead_letter_headers
 from tailrace.registry.errors import SerdeError
+from tailrace.registry.serde import Serde
 from tailrace.streams.errors import ProcessingFailed
 from tailrace.streams.handling import ErrorHandler, OnError, answer
+from tailrace.streams.processor import Processor, ProcessorContext
 from tailrace.streams.record import Record
 from tailrace.streams.state.backend import Backend
+from tailrace.streams.state.key_value import KeyValueStore
 from tailrace.streams.state.sessions import OpenSessions
 from tailrace.streams.state.store import Store
 from tailrace.streams.state.stream_time import StreamTime
@@ -72,7 +75,10 @@ class Task:
         self._idle_ms: int | None = None
         self._idle_since = 0
         self._active = True
-        self._processes, self._closers = topology.program.bind(self)
+        self._contexts: list[ProcessorContext] = []
+        self.clock_ms = -1
+        self._functions = topology.program.bind(self)
+        self._processes = self._functions.processes
         self._journals = topology.folds(self)
 
     @property
@@ -95,6 +101,14 @@ class Task:
         sessions = OpenSessions(self._stores[store], gap_ms, open_ms)
         self._watch(sessions, idle_ms)
         return sessions
+
+    def processor(
+        self, make: Callable[[ProcessorContext], Processor[Any, Any]], keys: Mapping[str, Serde[Any]]
+    ) -> ProcessorContext:
+        """What one of the steps has of a processor: with its stores, which have keys of these serdes."""
+        stores = {name: KeyValueStore(self._stores[name], key) for name, key in keys.items()}
+        self._contexts.append(ProcessorContext(self, make, stores))
+        return self._contexts[-1]
 
     def _watch(self, windows: OpenWindows | OpenSessions, idle_ms: int | None) -> None:
         self._windows.append(windows)
@@ -123,11 +137,20 @@ class Task:
         self.positions[topic] = records[-1].offset() + 1
         self._active = True
 
-    def idle(self, now_ms: int) -> bool:
-        """Close windows by the clock if nothing has come for long enough; say whether anything was done.
+    def on_clock(self, now_ms: int) -> bool:
+        """Do what the clock makes due; say whether anything was done. `now_ms`: milliseconds since 1970."""
+        self.clock_ms = now_ms
+        due = [function for context, function in self._functions.clocked if context.is_due_by_clock(now_ms)]
+        if self._are_idle_windows_due(now_ms):
+            due += self._functions.closers
+        for function in due:
+            function()
+        return bool(due)
 
-        `now_ms`: the clock's time, in milliseconds since 1970. From the first call without any record in between, the
-        time that closes windows follows the clock, as far behind as the windows' `idle`.
+    def _are_idle_windows_due(self, now_ms: int) -> bool:
+        """Let the time that closes windows follow the clock if nothing has come for long enough.
+
+        From the first call without any record in between, it is as far behind the clock as the windows' `idle`.
         """
         if self._active or self._idle_ms is None:
             self._active, self._idle_since = False, now_ms
@@ -135,11 +158,7 @@ class Task:
         if now_ms - self._idle_since < self._idle_ms or now_ms - self._idle_ms <= self.time.now:
             return False
         self.time.reach(now_ms - self._idle_ms)
-        if not any(windows.due <= self.time.now for windows in self._windows):
-            return False
-        for close in self._closers:
-            close()
-        return True
+        return any(windows.due <= self.time.now for windows in self._windows)
 
     def update_table(self, topic: str, records: Sequence[Record]) -> None:
         """Fold consecutive records of a table's topic, for good."""
@@ -205,7 +224,7 @@ class Task:
         for store in self._transactional:
             store.rollback()
         self.time.rollback()
-        self._forget_windows()
+        self._time_has_changed()
         moved = list(self.moved_positions())
         self.positions = dict(self.committed_positions)
         return moved
@@ -215,6 +234,7 @@ class Task:
         self.positions[topic] = self.committed_positions[topic] = offset
         self.time.reach(time_ms)
         self.time.commit()
+        self._time_has_changed()
 
     def moved_positions(self) -> dict[str, int]:
         """The positions of the stream topics that were processed since the last commit."""
@@ -251,7 +271,7 @@ class Task:
         for store in self._transactional:
             store.undo()
         self.time.now = self._time_mark
-        self._forget_windows()
+        self._time_has_changed()
         if isinstance(error, ProcessingFailed):
             raise error
         self._handle(self._topology.handling.failed, "TRANSFORMATION", record, error)
@@ -287,9 +307,9 @@ class Task:
                 topic = self._topology.handling.dead_letters
                 self.emit((topic, -1, record.key(), record.value(), headers, record.timestamp()[1]))
 
-    def _forget_windows(self) -> None:
-        for windows in self._windows:
-            windows.reset()
+    def _time_has_changed(self) -> None:
+        for watched in (*self._windows, *self._contexts):
+            watched.reset()
 
     def _commit_stores(self) -> None:
         for store in self._transactional:

@@ -20,7 +20,7 @@ from tailrace.streams.state.backend import RocksBackend
 
 log = structlog.get_logger("tailrace.streams")
 
-IDLE_INTERVAL_S = 0.1
+CLOCK_INTERVAL_S = 0.1
 
 
 class Worker:
@@ -41,7 +41,7 @@ class Worker:
         # When the open transaction began, and how many records it covers.
         self._begun_at: float | None = None
         self._records = 0
-        self._written_at = self._idle_at = time.monotonic()
+        self._written_at = self._looked_at = time.monotonic()
         self._outbox = Outbox()
         self._producer = self._new_producer()
         self._globals = GlobalTables(
@@ -83,7 +83,7 @@ class Worker:
         self._producer.poll(0)
         self._globals.update()
         self._process(runs)
-        self._close_idle_windows()
+        self._look_at_clock()
         if self._begun_at is not None and (self._feed.is_drained or self._is_commit_due()):
             self._commit()
         if time.monotonic() - self._written_at > self._config.write_interval_ms / 1000:
@@ -105,12 +105,12 @@ class Worker:
             self._begin()
             self._outbox.send(self._producer)
 
-    def _close_idle_windows(self) -> None:
-        if time.monotonic() - self._idle_at < IDLE_INTERVAL_S:
+    def _look_at_clock(self) -> None:
+        if time.monotonic() - self._looked_at < CLOCK_INTERVAL_S:
             return
-        self._idle_at = time.monotonic()
+        self._looked_at = time.monotonic()
         for task in self._assignment.tasks.values():
-            if task.idle(now_ms()):
+            if task.on_clock(now_ms()):
                 self._begin()
                 self._outbox.send(self._producer)
 

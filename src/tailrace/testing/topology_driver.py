@@ -83,9 +83,9 @@ class TopologyDriver:
                 self._process(topic, record)
 
     def advance_wall_clock(self) -> None:
-        """Do what tasks do as the clock goes on while nothing comes, such as closing windows, and commit."""
+        """Do what the clock makes due, such as punctuations and the closing of idle windows, and commit."""
         for task in self._tasks.values():
-            task.idle(self._clock())
+            task.on_clock(self._clock())
         self.commit()
 
     def rollback(self) -> None:

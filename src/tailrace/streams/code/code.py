@@ -27,6 +27,8 @@ class Names:
         self.functions: set[str] = set()
         # Functions of no argument that close windows whose time has come.
         self.closers: list[str] = []
+        # Objects that know when the clock makes something due, and functions that do it.
+        self.clocked: list[tuple[str, str]] = []
         self.of_task: dict[str, Callable[[Task], object]] = {}
 
     def new(self, hint: str) -> str:

@@ -21,7 +21,7 @@ What no step looks at is not decoded, and what no step has changed is written as
 
 import linecache
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tailrace.registry.errors import SerdeError
 from tailrace.streams.code.code import Code, Names
@@ -30,6 +30,7 @@ from tailrace.streams.node import Node
 from tailrace.streams.operators.join_tables import JoinTables
 from tailrace.streams.operators.source import StreamSource, TableSource
 from tailrace.streams.operators.stateless import Merge
+from tailrace.streams.processor import ProcessorContext
 from tailrace.streams.record import Record
 
 if TYPE_CHECKING:
@@ -41,6 +42,14 @@ Process = Callable[[Sequence[Record]], None]
 # Python's compiler takes 20 nested loops.
 DEPTH_MAX = 12
 PARTS = ("key", "value", "timestamp", "record", "key_bytes", "old")
+
+
+class Functions(NamedTuple):
+    """The functions of a task: what processes records, by topic; what closes windows; what the clock makes due."""
+
+    processes: dict[str, Process]
+    closers: list[Callable[[], None]]
+    clocked: list[tuple[ProcessorContext, Callable[[], None]]]
 
 
 class Program:
@@ -62,19 +71,18 @@ class Program:
         linecache.cache[self._file] = (len(self.text), None, self.text.splitlines(keepends=True), self._file)
         self._code = compile(self.text, self._file, "exec")
 
-    def bind(self, task: "Task") -> tuple[dict[str, Process], list[Callable[[], None]]]:
-        """Make the functions for a task: those that process records, by topic, and those that close windows."""
+    def bind(self, task: "Task") -> Functions:
+        """Make the functions for a task."""
         scope: dict[str, Any] = dict(self._names.constants)
         exec(self._code, scope)
-        functions: tuple[dict[str, Process], list[Callable[[], None]]]
-        functions = scope["bind"](*(make(task) for make in self._names.of_task.values()))
-        return functions
+        return Functions(*scope["bind"](*(make(task) for make in self._names.of_task.values())))
 
     def _text(self) -> str:
         entries = ", ".join(f"{topic!r}: {process}" for topic, process in self._processes.items())
         head = f"def bind({', '.join(self._names.of_task)}):"
         closers = ", ".join(self._names.closers)
-        return "\n".join([head, *self._module.lines, f"    return {{{entries}}}, [{closers}]", ""])
+        clocked = ", ".join(f"({context}, {function})" for context, function in self._names.clocked)
+        return "\n".join([head, *self._module.lines, f"    return {{{entries}}}, [{closers}], [{clocked}]", ""])
 
     def _source(self, node: Node) -> list[tuple[str, str]]:
         source = node.operator

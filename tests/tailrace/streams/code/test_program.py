@@ -139,5 +139,5 @@ def test_the_code_of_a_small_topology():
         "                    emit(('large', -1, key_bytes, value_bytes, None, timestamp))",
         "        except Exception as error:",
         "            failed(record, error)",
-        "    return {'payments': source_0}, []",
+        "    return {'payments': source_0}, [], []",
     ]
