@@ -31,8 +31,8 @@ class Functions(Generic[V, A]):
         self,
         initial: A,
         add: Callable[[A, V], A],
-        subtract: Callable[[A, V], A] | None,
-        merge: Callable[[A, A], A] | None,
+        subtract: Callable[[A, V], A] | None = None,
+        merge: Callable[[A, A], A] | None = None,
     ) -> None:
         self._initial = initial
         self.add = add

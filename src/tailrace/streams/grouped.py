@@ -7,7 +7,7 @@ from tailrace.registry.serde import MsgpackSerde, Serde
 from tailrace.streams.aggregates import Aggregate, Count, Functions, Reduce
 from tailrace.streams.errors import TopologyError
 from tailrace.streams.node import Operator
-from tailrace.streams.operators.aggregate import AggregateStream
+from tailrace.streams.operators.aggregate import AggregateStream, AggregateTable
 from tailrace.streams.operators.session import AggregateSessions
 from tailrace.streams.operators.window import AggregateWindows
 from tailrace.streams.table import Table
@@ -15,6 +15,7 @@ from tailrace.streams.types import PLAIN, Typed
 from tailrace.streams.windows import Emit, Hopping, Sessions, Windowed
 
 if TYPE_CHECKING:
+    from tailrace.streams.cogrouped import CogroupedStream
     from tailrace.streams.stream import Stream
 
 K = TypeVar("K")
@@ -30,20 +31,48 @@ class Grouping(Generic[KT, V]):
     other steps come or go.
     """
 
-    def __init__(self, stream: "Stream[Any, V]") -> None:
-        self._stream = stream
-        self._topology = stream.topology
+    def __init__(self, stream: "Stream[Any, Any]") -> None:
+        self.stream = stream
+        self.topology = stream.topology
 
     def count(self, *, store: str | None = None) -> Table[KT, int]:
         """How many values there are."""
-        return self._aggregate(store or self._topology.number("count"), Count(), PLAIN[int])
+        return self._aggregate(store or self.topology.number("count"), Count(), PLAIN[int])
+
+    def _kept(self, name: str, aggregate: Any, value: Typed[Any] | None) -> Table[KT, Any]:
+        if not callable(getattr(aggregate, "initial", None)) or not callable(getattr(aggregate, "add", None)):
+            raise TopologyError(f"{name}: {aggregate!r} has no methods initial and add; give a function add beside it")
+        kind = type(aggregate.initial())
+        serde = MsgpackSerde(kind) if value is None else self.topology.serde(value, name, "value")
+        return self._aggregate(name, aggregate, serde)
+
+    def _aggregate(self, name: str, aggregate: Aggregate[Any, Any], value: Serde[Any]) -> Table[KT, Any]:
+        source = self.stream.keyed(name)
+        key = source.needed(name, "key")
+        operator, key_of_table = self.operator(name, aggregate, key, value)
+        node = self.topology.add("aggregate", operator, source.node, name=name)
+        written = None if hasattr(aggregate, "result") else value
+        return Table(self.topology, node, key_of_table, written)
+
+    def operator(
+        self, name: str, aggregate: Aggregate[Any, Any], key: Serde[Any], value: Serde[Any], *, owns_store: bool = True
+    ) -> tuple[Operator, Serde[Any]]:
+        """The step that keeps the aggregates, and how its keys are written.
+
+        `owns_store`: False where another step with the same store has it already.
+        """
+        raise NotImplementedError
+
+
+class StreamGrouping(Grouping[KT, V]):
+    """Groups of the records of a stream."""
 
     def reduce(
         self, reducer: Callable[[V, V], V], *, store: str | None = None, value: Typed[V] | None = None
     ) -> Table[KT, V]:
         """Make one value of all: `reducer(so_far, value)`; the first is taken as it is."""
-        name = store or self._topology.number("reduce")
-        serde = self._stream.needed(name, "value") if value is None else self._topology.serde(value, name, "value")
+        name = store or self.topology.number("reduce")
+        serde = self.stream.needed(name, "value") if value is None else self.topology.serde(value, name, "value")
         return self._aggregate(name, Reduce(reducer), serde)
 
     @overload
@@ -77,42 +106,77 @@ class Grouping(Generic[KT, V]):
         with one more: a new one, never the same changed. `value`: how aggregates are written; as msgpack unless given.
         """
         aggregate = initial if add is None else Functions(initial, add, None, merge)
-        name = store or self._topology.number("aggregate")
-        if not callable(getattr(aggregate, "initial", None)) or not callable(getattr(aggregate, "add", None)):
-            raise TopologyError(f"{name}: {aggregate!r} has no methods initial and add; give a function add beside it")
-        kind = type(aggregate.initial())
-        serde = MsgpackSerde(kind) if value is None else self._topology.serde(value, name, "value")
-        return self._aggregate(name, aggregate, serde)
-
-    def _aggregate(self, name: str, aggregate: Aggregate[Any, Any], value: Serde[Any]) -> Table[KT, Any]:
-        source = self._stream.keyed(name)
-        key = source.needed(name, "key")
-        operator, key_of_table = self._operator(name, aggregate, key, value)
-        node = self._topology.add("aggregate", operator, source.node, name=name)
-        written = None if hasattr(aggregate, "result") else value
-        return Table(self._topology, node, key_of_table, written)
-
-    def _operator(
-        self, name: str, aggregate: Aggregate[Any, Any], key: Serde[Any], value: Serde[Any]
-    ) -> tuple[Operator, Serde[Any]]:
-        """The step that keeps the aggregates, and how its keys are written."""
-        raise NotImplementedError
+        return self._kept(store or self.topology.number("aggregate"), aggregate, value)
 
 
-class GroupedStream(Grouping[K, V]):
+class GroupedStream(StreamGrouping[K, V]):
     """A stream whose records are grouped by key: all of a key in one task."""
+
+    def cogroup(self, add: Callable[[A, V], A] | Callable[[Any, A, V], A]) -> "CogroupedStream[K, A]":
+        """Begin an aggregate that other streams add to as well; `add` is how the values of this one come into it."""
+        from tailrace.streams.cogrouped import CogroupedStream
+
+        return CogroupedStream([(self, add)])
 
     def windowed_by(self, windows: Hopping | Sessions, *, emit: Emit = Emit.UPDATE) -> "WindowedStream[K, V]":
         """Group by windows of time as well. `emit`: whether results come with every record or when a window closes."""
-        return WindowedStream(self._stream, windows, emit)
+        return WindowedStream(self.stream, windows, emit)
 
-    def _operator(
-        self, name: str, aggregate: Aggregate[Any, Any], key: Serde[Any], value: Serde[Any]
+    def operator(
+        self, name: str, aggregate: Aggregate[Any, Any], key: Serde[Any], value: Serde[Any], *, owns_store: bool = True
     ) -> tuple[Operator, Serde[Any]]:
-        return AggregateStream(name, aggregate, value), key
+        """See Grouping."""
+        return AggregateStream(name, aggregate, value, owns_store), key
 
 
-class WindowedStream(Grouping[Windowed[K], V]):
+class GroupedTable(Grouping[K, V]):
+    """A table whose values are grouped by something else than its key: a value may leave a group again."""
+
+    def __init__(self, changes: "Stream[K, Any]", value: Serde[V] | None) -> None:
+        super().__init__(changes)
+        self._value = value
+
+    def reduce(
+        self,
+        reducer: Callable[[V, V], V],
+        subtract: Callable[[V, V], V],
+        *,
+        store: str | None = None,
+        value: Typed[V] | None = None,
+    ) -> Table[K, V]:
+        """Make one value of all: `reducer(so_far, value)` with one more, `subtract(so_far, value)` with one less."""
+        name = store or self.topology.number("reduce")
+        serde = self._value if value is None else self.topology.serde(value, name, "value")
+        if serde is None:
+            raise TopologyError(f"{name}: how to keep the values is not known; say value=...")
+        return self._aggregate(name, Reduce(reducer, subtract), serde)
+
+    def aggregate(
+        self,
+        initial: Any,
+        add: Callable[..., Any] | None = None,
+        subtract: Callable[..., Any] | None = None,
+        *,
+        store: str | None = None,
+        value: Typed[Any] | None = None,
+    ) -> Table[K, Any]:
+        """Keep what an Aggregate makes of all values, or the functions given; see GroupedStream.aggregate.
+
+        `subtract(aggregate, value)` gives it without a value that was in it.
+        """
+        aggregate = initial if add is None else Functions(initial, add, subtract)
+        return self._kept(store or self.topology.number("aggregate"), aggregate, value)
+
+    def operator(
+        self, name: str, aggregate: Aggregate[Any, Any], key: Serde[Any], value: Serde[Any], *, owns_store: bool = True
+    ) -> tuple[Operator, Serde[Any]]:
+        """See Grouping."""
+        if not callable(getattr(aggregate, "subtract", None)):
+            raise TopologyError(f"{name}: values of a table change, which needs subtract(aggregate, value)")
+        return AggregateTable(name, aggregate, value, owns_store), key
+
+
+class WindowedStream(StreamGrouping[Windowed[K], V]):
     """A stream whose records are grouped by key and window."""
 
     def __init__(self, stream: "Stream[K, V]", windows: Hopping | Sessions, emit: Emit) -> None:
@@ -120,13 +184,14 @@ class WindowedStream(Grouping[Windowed[K], V]):
         self._windows = windows
         self._emit = emit
 
-    def _operator(
-        self, name: str, aggregate: Aggregate[Any, Any], key: Serde[Any], value: Serde[Any]
+    def operator(
+        self, name: str, aggregate: Aggregate[Any, Any], key: Serde[Any], value: Serde[Any], *, owns_store: bool = True
     ) -> tuple[Operator, Serde[Any]]:
+        """See Grouping."""
         if isinstance(self._windows, Hopping):
-            operator = AggregateWindows(name, aggregate, key, value, self._windows, self._emit)
+            operator = AggregateWindows(name, aggregate, key, value, self._windows, self._emit, owns_store)
             return operator, operator.key_of_windows
         if not callable(getattr(aggregate, "merge", None)):
             raise TopologyError(f"{name}: sessions may grow together, which needs merge(one, other) of the aggregate")
-        sessions = AggregateSessions(name, aggregate, key, value, self._windows, self._emit)
+        sessions = AggregateSessions(name, aggregate, key, value, self._windows, self._emit, owns_store)
         return sessions, sessions.key_of_windows

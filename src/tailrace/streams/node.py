@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from tailrace.registry.serde import Serde
     from tailrace.streams.code.code import Code
     from tailrace.streams.code.flow import Flow, Forward
     from tailrace.streams.state.store import StoreSpec
@@ -35,6 +36,12 @@ class Stateless:
     """A step without state."""
 
     stores: "tuple[StoreSpec, ...]" = ()
+
+
+class Meeting(Stateless):
+    """A step that several others feed. `key`: the serde that all their keys were read with, if it is one."""
+
+    key: "Serde[Any] | None"
 
 
 @dataclass(eq=False)

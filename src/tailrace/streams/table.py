@@ -9,15 +9,18 @@ from tailrace.streams.node import Node, Operator
 from tailrace.streams.operators.function import takes_key
 from tailrace.streams.operators.join_tables import Join, JoinTables, JoinTableSide
 from tailrace.streams.operators.pair import check_joiner
+from tailrace.streams.operators.regroup import Regroup
 from tailrace.streams.operators.table import FilterTable, MapTable, ToStream
-from tailrace.streams.types import Typed
+from tailrace.streams.types import STRING, Typed
 
 if TYPE_CHECKING:
+    from tailrace.streams.grouped import GroupedTable
     from tailrace.streams.stream import Stream
     from tailrace.streams.topology import Topology
 
 K = TypeVar("K")
 V = TypeVar("V")
+K2 = TypeVar("K2")
 V2 = TypeVar("V2")
 R = TypeVar("R")
 
@@ -108,6 +111,13 @@ class Table(Generic[K, V]):
         node = add("join", JoinTables(left, right, joiner, kind, self._key), *sides, name=name)
         serde = None if value is None else self._topology.serde(value, name, "value")
         return Table(self._topology, node, self._key, serde)
+
+    def group_by(self, selector: "Of[V, K, K2]", *, key: Typed[K2] | None = None) -> "GroupedTable[K2, V]":
+        """Group the values by what `selector` gives; a value that changes its group leaves the one it was in."""
+        operator = Regroup(_function(selector), takes_key(selector))
+        node = self._topology.add("group-by", operator, self.node)
+        serde = STRING if key is None else self._topology.serde(key, node.name, "key")
+        return self._topology.grouped(node, serde, self._value)
 
     def to_stream(self) -> "Stream[K, V]":
         """The changes as a flow of records: the new value of a key, or None where it has none any more."""

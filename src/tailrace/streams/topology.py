@@ -16,9 +16,11 @@ from tailrace.registry.client import Registry
 from tailrace.registry.serde import Serde
 from tailrace.streams.describe import describe
 from tailrace.streams.errors import TopologyError
+from tailrace.streams.grouped import GroupedTable
 from tailrace.streams.handling import ErrorHandler, OnError
 from tailrace.streams.node import Node, Operator
 from tailrace.streams.operators.decide import Decide
+from tailrace.streams.operators.regroup import ChangeSerde
 from tailrace.streams.operators.sink import Sink
 from tailrace.streams.operators.source import StreamSource, TableSource, TimestampExtractor
 from tailrace.streams.plan import Plan
@@ -151,6 +153,13 @@ class Topology:
     def stream_of(self, node: Node, key: Serde[K] | None, value: Serde[V] | None, *, nullable: bool) -> Stream[K, V]:
         """What flows out of a step as a stream."""
         return Stream(self, node, key, value, nullable=nullable)
+
+    def grouped(self, node: Node, key: Serde[K], value: Serde[V] | None) -> GroupedTable[K, V]:
+        """The changes that flow out of a step, grouped by their key."""
+        changes: Stream[K, Any] = Stream(
+            self, node, key, None if value is None else ChangeSerde(value), is_rekeyed=True
+        )
+        return GroupedTable(changes, value)
 
     def number(self, kind: str) -> str:
         """Make the next name of a kind."""

@@ -26,10 +26,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tailrace.registry.errors import SerdeError
 from tailrace.streams.code.code import Code, Names
 from tailrace.streams.code.flow import Flow
-from tailrace.streams.node import Node
-from tailrace.streams.operators.join_tables import JoinTables
+from tailrace.streams.node import Meeting, Node
 from tailrace.streams.operators.source import StreamSource, TableSource
-from tailrace.streams.operators.stateless import Merge
 from tailrace.streams.processor import ProcessorContext
 from tailrace.streams.record import Record
 
@@ -169,7 +167,7 @@ class Program:
     def _call(self, node: Node, code: Code, flow: Flow) -> None:
         """Write the call of a step that several others feed; its code is a function of its own."""
         if id(node) not in self._shared:
-            assert isinstance(node.operator, Merge | JoinTables)
+            assert isinstance(node.operator, Meeting)
             shared = Flow("key", "value", "timestamp", "record", "key_bytes", None, node.operator.key, old="old")
             self._shared[id(node)] = code.function("shared", PARTS, lambda body: self._emit(node, body, shared))
         name, parts = self._shared[id(node)]

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from tailrace.registry.serde import Serde
 from tailrace.streams.aggregates import Aggregate, check_new
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
-from tailrace.streams.node import Node
+from tailrace.streams.node import Meeting, Node, TableOperator
 from tailrace.streams.operators.function import needed_arguments
 from tailrace.streams.state.store import StoreSpec
 
@@ -20,11 +20,12 @@ class AggregateStream:
     store: str
     aggregate: Aggregate[Any, Any]
     value: Serde[Any]
+    owns_store: bool = True
 
     @property
     def stores(self) -> tuple[StoreSpec, ...]:
         """See Operator."""
-        return (StoreSpec(self.store, self.value, changelog=True),)
+        return (StoreSpec(self.store, self.value, changelog=True),) if self.owns_store else ()
 
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
@@ -42,6 +43,48 @@ class AggregateStream:
     def describe(self) -> str:
         """See Operator."""
         return f"aggregate {type(self.aggregate).__name__} in {self.store}"
+
+
+@dataclass(frozen=True, eq=False)
+class AggregateTable(AggregateStream):
+    """Keeps an aggregate of the values that a table has for the keys of each group: changes take the old value out."""
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator; the flow's value is a Change."""
+        with code.keyed(flow):
+            before = code.assign("before", f"{code.store(self.store, 'get')}({flow.key_bytes})")
+            old, new = code.names.new("old"), code.names.new("new")
+            code.line(f"{old}, {new} = {flow.value}")
+            after = code.assign("after", before)
+            subtract = self.aggregate.subtract  # type: ignore[attr-defined]
+            for value, combine in ((old, subtract), (new, self.aggregate.add)):
+                with code.block(f"if {value} is not None:"):
+                    combined_ = combined(code, replace(flow, value=value), self.aggregate, combine, after)
+                    code.line(f"{after} = {combined_}")
+            code.line(f"{code.store(self.store, 'put')}({flow.key_bytes}, {after})")
+            value, old = results(code, self.aggregate, before, after)
+            forward(code, replace(flow, value=value, value_bytes=None, old=old))
+
+
+@dataclass(frozen=True, eq=False)
+class Cogroup(Meeting):
+    """Passes on the changes of an aggregate that several streams add to."""
+
+    key: Serde[Any] | None
+    store: str
+    first: Node
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        forward(code, flow)
+
+    def look_up(self, code: Code, node: Node, key: str, key_bytes: str) -> str:
+        """See TableOperator."""
+        return cast(TableOperator, self.first.operator).look_up(code, self.first, key, key_bytes)
+
+    def describe(self) -> str:
+        """See Operator."""
+        return f"cogroup in {self.store}"
 
 
 def added(code: Code, flow: Flow, aggregate: Aggregate[Any, Any], before: str) -> str:

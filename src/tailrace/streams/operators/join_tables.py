@@ -7,7 +7,7 @@ from typing import Any
 from tailrace.registry.serde import Serde
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
-from tailrace.streams.node import Node, Stateless
+from tailrace.streams.node import Meeting, Node, Stateless
 from tailrace.streams.operators.function import Function
 from tailrace.streams.operators.pair import join_call
 from tailrace.streams.operators.table import value_of
@@ -49,7 +49,7 @@ class JoinTableSide(Stateless):
 
 
 @dataclass(frozen=True, eq=False)
-class JoinTables(Stateless):
+class JoinTables(Meeting):
     """Passes on the changes of both sides; its value of a key is that of a join of theirs."""
 
     left: Node

@@ -32,15 +32,17 @@ class AggregateSessions:
     value: Serde[Any]
     sessions: Sessions
     passes: Emit
+    owns_store: bool = True
 
     @property
     def stores(self) -> tuple[StoreSpec, ...]:
         """See Operator."""
-        return (StoreSpec(self.store, SessionsSerde(self.value), True, self._open_ms + CHANGELOG_EXTRA_MS),)
+        spec = StoreSpec(self.store, SessionsSerde(self.value), True, self._open_ms + CHANGELOG_EXTRA_MS)
+        return (spec,) if self.owns_store else ()
 
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
-        time, sessions = code.member("time"), code.per_task(self._open_sessions, "sessions")
+        time, sessions = code.member("time"), code.shared(("sessions", self.store), self._open_sessions, "sessions")
         close = self._closing(code, sessions, forward)
         with code.keyed(flow), code.block(f"if {flow.value} is not None:"):
             with code.block(f"if {flow.timestamp} > {time}.now:"):
@@ -99,7 +101,10 @@ class AggregateSessions:
         return [*gone, (first, last, result(after), same[0] if same else None)]
 
     def _closing(self, code: Code, sessions: str, forward: Forward) -> str:
-        """Write the function that closes sessions whose time has come."""
+        """Write the function that closes sessions whose time has come, once for all steps of the store."""
+        name = code.names.of(("close", self.store), "close")
+        if code.names.is_global(name):
+            return name
 
         def write(body: Code) -> None:
             first, last, key_bytes, kept = (body.names.new(name) for name in ("first", "last", "key_bytes", "kept"))
@@ -114,7 +119,7 @@ class AggregateSessions:
                 closing = Flow(key, value, last, "None", key_bytes, None, old="None")
                 forward(body, self._windowed(body, closing, first, last, key))
 
-        name, _ = code.function("close", (), write)
+        code.function("close", (), write, name=name)
         code.names.closers.append(name)
         return name
 

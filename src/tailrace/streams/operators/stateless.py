@@ -7,7 +7,7 @@ from typing import Any
 from tailrace.registry.serde import Serde
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
-from tailrace.streams.node import Stateless
+from tailrace.streams.node import Meeting, Stateless
 from tailrace.streams.operators.function import Function, call, name_of
 
 
@@ -128,8 +128,8 @@ class Peek(Stateless):
 
 
 @dataclass(frozen=True, eq=False)
-class Merge(Stateless):
-    """Passes on what comes from several streams; `key`: the serde that all their keys were read with, if it is one."""
+class Merge(Meeting):
+    """Passes on what comes from several streams."""
 
     key: Serde[Any] | None
 

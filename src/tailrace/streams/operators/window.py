@@ -36,15 +36,17 @@ class AggregateWindows:
     value: Serde[Any]
     windows: Hopping
     passes: Emit
+    owns_store: bool = True
 
     @property
     def stores(self) -> tuple[StoreSpec, ...]:
         """See Operator."""
-        return (StoreSpec(self.store, self.value, changelog=True, retention_ms=self._length_ms + CHANGELOG_EXTRA_MS),)
+        spec = StoreSpec(self.store, self.value, True, self._length_ms + CHANGELOG_EXTRA_MS)
+        return (spec,) if self.owns_store else ()
 
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
-        time, open_windows = code.member("time"), code.per_task(self._open_windows, "windows")
+        time, open_windows = code.member("time"), code.shared(("windows", self.store), self._open_windows, "windows")
         close = self._closing(code, flow, open_windows, forward)
         with code.keyed(flow), code.block(f"if {flow.value} is not None:"):
             with code.block(f"if {flow.timestamp} > {time}.now:"):
@@ -99,7 +101,10 @@ class AggregateWindows:
             forward(code, self._windowed(code, replace(flow, value=value, old=old), start, flow.key))
 
     def _closing(self, code: Code, flow: Flow, open_windows: str, forward: Forward) -> str:
-        """Write the function that closes windows whose time has come."""
+        """Write the function that closes windows whose time has come, once for all steps of the store."""
+        name = code.names.of(("close", self.store), "close")
+        if code.names.is_global(name):
+            return name
 
         def write(body: Code) -> None:
             start, key_bytes, after = (code.names.new(name) for name in ("start", "key_bytes", "after"))
@@ -114,7 +119,7 @@ class AggregateWindows:
                 closing = Flow(key, value, timestamp, "None", key_bytes, None, old="None")
                 forward(body, self._windowed(body, closing, start, key))
 
-        name, _ = code.function("close", (), write)
+        code.function("close", (), write, name=name)
         code.names.closers.append(name)
         return name
 
