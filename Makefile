@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SYNC := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 ARGS ?=
-SOAK_TESTS ?= tests/tailrace/broker/durability tests/compatibility/test_crash.py
+SOAK_TESTS ?= tests/tailrace/broker/durability tests/compatibility/test_crash.py tests/tailrace/streams/chaos
 
 .PHONY: help run test soak fuzz check format provision requirements clean
 help:                       ## this list

@@ -1,0 +1,20 @@
+"""One instance of the application, as a process: `python -m tests.tailrace.streams.chaos.instance ADDRESS NAME ...`."""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from tailrace.streams import StreamsConfig, run
+from tests.tailrace.streams.chaos.topology import build
+
+
+def main(bootstrap_servers, application, instance, folder):
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    config = StreamsConfig(bootstrap_servers, Path(folder), instance=instance, session_timeout_ms=2_000)
+    run(build(application), config, stop)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,67 @@
+"""The instances of an application: started, killed, frozen, with or without what they had on disk."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from tailrace.deploy.orphan import die_with_parent
+
+ROOT = Path(__file__).parents[4]
+
+
+class Instances:
+    """Processes by the name of their instance."""
+
+    def __init__(self, bootstrap_servers, application, folder):
+        self._where = [bootstrap_servers, application]
+        self._folder = folder
+        self.running = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for name in list(self.running):
+            self.kill(name)
+
+    def start(self, name):
+        argv = [sys.executable, "-m", "tests.tailrace.streams.chaos.instance", *self._where, name]
+        with (self._folder / f"{name}.log").open("ab") as log:
+            self.running[name] = subprocess.Popen(
+                [*argv, str(self._folder / name)],
+                cwd=ROOT,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=die_with_parent(),
+            )
+
+    def kill(self, name):
+        process = self.running.pop(name)
+        process.kill()
+        process.wait()
+
+    def stop(self, name):
+        process = self.running.pop(name)
+        process.terminate()
+        # One that had only just begun knows no clean end yet.
+        assert process.wait(60) in (0, -signal.SIGTERM), self.log(name)
+
+    def freeze(self, name, seconds):
+        self.running[name].send_signal(signal.SIGSTOP)
+        time.sleep(seconds)
+        self.running[name].send_signal(signal.SIGCONT)
+
+    def lose_disk(self, name):
+        assert name not in self.running
+        shutil.rmtree(self._folder / name, ignore_errors=True)
+
+    def check(self):
+        """None has ended by itself."""
+        for name, process in self.running.items():
+            assert process.poll() is None, f"instance {name} ended with status {process.returncode}:\n{self.log(name)}"
+
+    def log(self, name):
+        return (self._folder / f"{name}.log").read_text()[-5_000:]
