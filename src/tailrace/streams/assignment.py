@@ -21,6 +21,9 @@ from tailrace.streams.task import Output, Task
 log = structlog.get_logger("tailrace.streams")
 
 
+# `delete.retention.ms` of a topic, which is a day unless it was changed, less an hour.
+DELETIONS_KEPT_MS = 23 * 3_600_000
+
 # Name of a sub-topology, and partition number.
 TaskId = tuple[str, int]
 
@@ -114,8 +117,9 @@ class Assignment:
     def _open_task(self, consumer: Consumer, sub: SubTopology, partition: int) -> Task:
         folder = self._state / f"{sub.name}-{partition}"
         task = self._new_task(sub, partition, folder)
-        if _is_ahead(consumer, task):
-            log.warning("state is of other topics than these and is rebuilt", folder=str(folder))
+        unusable = why_unusable(consumer, task)
+        if unusable:
+            log.warning("state is rebuilt", reason=unusable, folder=str(folder))
             task.close()
             shutil.rmtree(folder)
             task = self._new_task(sub, partition, folder)
@@ -125,11 +129,19 @@ class Assignment:
         return Task(sub, partition, RocksBackend(folder), self._outputs, self._global_tables)
 
 
-def _is_ahead(consumer: Consumer, task: Task) -> bool:
-    """Whether state goes further than its topics do: they were deleted and made anew."""
+def why_unusable(consumer: Consumer, task: Task) -> str | None:
+    """Say why state cannot be caught up from its topics, or None.
+
+    Either it goes further than they do, since they were deleted and made anew; or it is so old that compaction may have
+    forgotten deletions that the state never saw, and deleted keys would come back.
+    """
+    is_old = task.state_age_ms() > DELETIONS_KEPT_MS
+    compacted = task.compacted
     for topic, offset in task.folded.items():
         if offset > 0:
             _, end = watermarks(consumer, topic, task.partition)
             if offset > end:
-                return True
-    return False
+                return f"it is of another {topic}: it goes to offset {offset}, the topic to {end}"
+            if is_old and offset < end and topic in compacted:
+                return f"it is so old that {topic} may have forgotten what was deleted since"
+    return None

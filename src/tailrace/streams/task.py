@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import structlog
 
 from tailrace.client import dead_letter_headers
+from tailrace.clock import now_ms
 from tailrace.registry.errors import SerdeError
 from tailrace.registry.serde import Serde
 from tailrace.streams.errors import ProcessingFailed
@@ -85,6 +86,15 @@ class Task:
     def folded(self) -> dict[str, int]:
         """The next offset to fold into the state for each topic that state comes from."""
         return {topic: self._folded.get(topic, 0) for topic in (*self._tables, *self._journals, *self._changelogs)}
+
+    @property
+    def compacted(self) -> dict[str, int]:
+        """Those of `folded` whose topics are compacted, so that they forget deletions after a while."""
+        return {topic: offset for topic, offset in self.folded.items() if topic not in self._journals}
+
+    def state_age_ms(self) -> int:
+        """How long ago state was written to the backend."""
+        return now_ms() - self._backend.written_at_ms()
 
     def store(self, name: str) -> Store[Any]:
         """A store of one of the steps."""

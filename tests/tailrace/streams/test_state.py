@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 
 import pytest
+import structlog
 
 from tailrace.client import read_to_end
 from tailrace.streams import Emit, Topology, Tumbling
@@ -96,3 +97,20 @@ def test_windows_close_once_although_the_instance_is_replaced_and_late_lines_fol
     expected = Counter((f"k{n % 7}", START_MS + n // 100 * 100) for n in range(600))
     assert Counter({(key, at): count for key, at, count in application.windows()}) == expected
     assert len(application.windows()) == len(expected)
+
+
+def test_state_that_is_too_old_to_know_of_deletions_is_rebuilt(application, monkeypatch):
+    """Compaction may have forgotten what was deleted after the state was written."""
+    application.send_lines(LINES[:50])
+    with application.start("1"):
+        application.wait_for_counts(LINES[:50])
+    # Another instance has the state go on, so that the first one's is behind.
+    application.send_lines(LINES[50:100])
+    with application.start("2"):
+        application.wait_for_counts(LINES[:100])
+    monkeypatch.setattr("tailrace.streams.assignment.DELETIONS_KEPT_MS", 0)
+    application.send_lines(LINES[100:150])
+    with structlog.testing.capture_logs() as logs, application.start("1"):
+        application.wait_for_counts(LINES[:150])
+    assert any("may have forgotten" in line.get("reason", "") for line in logs)
+    assert application.counts() == expected_counts(LINES[:150])

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tailrace.clock import now_ms
+
 if TYPE_CHECKING:
     from rocksdict import Rdict
 
@@ -14,6 +16,7 @@ Offsets = Mapping[tuple[str, int], int]
 Entries = Iterable[tuple[bytes, bytes | None]]
 
 _OFFSET = b"\0offset\0"
+_WRITTEN_AT = b"\0written-at"
 _INT64 = struct.Struct(">q")
 
 
@@ -32,6 +35,9 @@ class Backend(Protocol):
     def offsets(self) -> dict[tuple[str, int], int]:
         """The offsets last written."""
 
+    def written_at_ms(self) -> int:
+        """When something was written last, in milliseconds since 1970; 0 if nothing was."""
+
     def close(self) -> None:
         """Let go of the files."""
 
@@ -43,6 +49,7 @@ class MemoryBackend:
         self._entries: dict[bytes, bytes] = {}
         self._keys: list[bytes] | None = None  # sorted; None when they have to be sorted anew
         self._offsets: dict[tuple[str, int], int] = {}
+        self._written_at_ms = 0
 
     def get(self, key: bytes) -> bytes | None:
         """See Backend."""
@@ -66,10 +73,15 @@ class MemoryBackend:
                     self._keys = None
                 self._entries[key] = value
         self._offsets.update(offsets)
+        self._written_at_ms = now_ms()
 
     def offsets(self) -> dict[tuple[str, int], int]:
         """See Backend."""
         return dict(self._offsets)
+
+    def written_at_ms(self) -> int:
+        """See Backend."""
+        return self._written_at_ms
 
     def close(self) -> None:
         """See Backend."""
@@ -112,6 +124,7 @@ class RocksBackend:
                 batch.put(key, value)
         for (topic, partition), offset in offsets.items():
             batch.put(_OFFSET + f"{topic}\0{partition}".encode(), _INT64.pack(offset))
+        batch.put(_WRITTEN_AT, _INT64.pack(now_ms()))
         self._db.write(batch)
 
     def offsets(self) -> dict[tuple[str, int], int]:
@@ -124,6 +137,11 @@ class RocksBackend:
             topic, partition = key[len(_OFFSET) :].decode().split("\0")
             found[topic, int(partition)] = _INT64.unpack(value)[0]
         return found
+
+    def written_at_ms(self) -> int:
+        """See Backend."""
+        data = self._db.get(_WRITTEN_AT)
+        return 0 if data is None else int(_INT64.unpack(data)[0])
 
     def close(self) -> None:
         """See Backend."""
