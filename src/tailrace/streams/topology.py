@@ -14,8 +14,10 @@ from typing import Any, TypeVar, overload
 
 from tailrace.registry.client import Registry
 from tailrace.registry.serde import Serde
-from tailrace.streams.describe import describe
+from tailrace.streams.describe import describe, fingerprint
+from tailrace.streams.drawing import mermaid, svg
 from tailrace.streams.errors import TopologyError
+from tailrace.streams.graph import graph_of
 from tailrace.streams.grouped import GroupedTable
 from tailrace.streams.handling import ErrorHandler, OnError
 from tailrace.streams.node import Node, Operator
@@ -141,6 +143,21 @@ class Topology:
     def describe(self) -> str:
         """Draw it as indented text."""
         return describe(Plan(self))
+
+    def mermaid(self) -> str:
+        """Draw it as a Mermaid flowchart."""
+        return mermaid(graph_of(Plan(self)))
+
+    def svg(self) -> str:
+        """Draw it as an SVG document."""
+        return svg(graph_of(Plan(self)))
+
+    def fingerprint(self) -> str:
+        """A hash of its steps, how they are connected, their topics and their stores; not of the functions in them.
+
+        Two topologies with the same one can go on with each other's state.
+        """
+        return fingerprint(Plan(self))
 
     def add(
         self, kind: str, operator: Operator, *parents: Node, name: str | None = None, reads: Sequence[Node] = ()
