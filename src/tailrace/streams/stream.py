@@ -27,6 +27,7 @@ from tailrace.streams.operators.stateless import (
     SelectKey,
     Split,
 )
+from tailrace.streams.operators.table import ToTable
 from tailrace.streams.processor import Processor, ProcessorContext, Stored
 from tailrace.streams.state.store import StoreSpec
 from tailrace.streams.table import GlobalTable, Table
@@ -186,6 +187,14 @@ class Stream(Generic[K, V]):
             )
             keys[stored.name] = self.topology.serde(stored.key, stored.name, "key")
         return source._rekeyed("process", Process(make, tuple(specs), keys), key, value)
+
+    def to_table(self, *, store: str | None = None) -> "Table[K, V]":
+        """Keep the latest value of each key; None deletes it. `store` names the state."""
+        name = store or self.topology.number("table")
+        source = self.keyed(name)
+        value = source.needed(name, "value")
+        node = self.topology.add("to-table", ToTable(name, value), source.node, name=name)
+        return Table(self.topology, node, source._key, value)
 
     def group_by_key(self) -> GroupedStream[K, V]:
         """Group the records by their key."""

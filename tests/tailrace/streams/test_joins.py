@@ -155,6 +155,19 @@ def test_tables_that_were_made_of_others_can_be_joined():
     assert [value for _, value in driver.read("out")] == ["X1+rome", "X2+rome", None, "Y3+rome"]
 
 
+def test_a_stream_may_become_a_table():
+    topology = Topology("app")
+    table = topology.stream("in", str, nullable=True).select_key(lambda key, value: key).to_table(store="latest")
+    topology.stream("left", str).left_join(table, pair, value=str).to("out")
+    table.filter(lambda v: v != "x").to("others")
+    driver = TopologyDriver(topology)
+    for topic, value in [("in", "x"), ("left", "1"), ("in", "y"), ("left", "2"), ("in", None), ("left", "3")]:
+        driver.pipe(topic, "a", value)
+        driver.restart(lose_state=True)
+    assert [value for _, value in driver.read("out")] == ["1+x", "2+y", "3+None"]
+    assert driver.read("others") == [("a", "y"), ("a", None)]
+
+
 steps = st.lists(
     st.tuples(
         st.sampled_from(["in", "left", "right"]),

@@ -1,12 +1,14 @@
 """Steps on the changes of tables: each record has a key's new value and its old one, either of which may be None."""
 
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 
+from tailrace.registry.serde import Serde
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
 from tailrace.streams.node import Node, Stateless, TableOperator
 from tailrace.streams.operators.function import Function, call_on, name_of
+from tailrace.streams.state.store import StoreSpec
 
 
 def value_of(code: Code, table: Node, key: str, key_bytes: str) -> str:
@@ -80,3 +82,31 @@ class ToStream(Stateless):
     def describe(self) -> str:
         """See Operator."""
         return "to stream"
+
+
+@dataclass(frozen=True, eq=False)
+class ToTable:
+    """Keeps the latest value of each key of a stream; None deletes it."""
+
+    store: str
+    value: Serde[Any]
+
+    @property
+    def stores(self) -> tuple[StoreSpec, ...]:
+        """See Operator."""
+        return (StoreSpec(self.store, self.value, changelog=True),)
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        with code.keyed(flow):
+            old = code.assign("old", f"{code.store(self.store, 'get')}({flow.key_bytes})")
+            code.line(f"{code.store(self.store, 'put')}({flow.key_bytes}, {flow.value})")
+            forward(code, replace(flow, old=old))
+
+    def look_up(self, code: Code, node: Node, key: str, key_bytes: str) -> str:
+        """See TableOperator."""
+        return code.assign("other", f"{code.store(self.store, 'get')}({key_bytes})")
+
+    def describe(self) -> str:
+        """See Operator."""
+        return f"to table {self.store}"
