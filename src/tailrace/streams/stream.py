@@ -8,7 +8,7 @@ from tailrace.streams.errors import TopologyError
 from tailrace.streams.grouped import GroupedStream
 from tailrace.streams.node import Node, Operator
 from tailrace.streams.operators.decide import Decide, Identity
-from tailrace.streams.operators.function import takes_key
+from tailrace.streams.operators.function import Of, checked
 from tailrace.streams.operators.join import JoinGlobalTable, JoinTable
 from tailrace.streams.operators.join_streams import JoinStreamSide, StreamJoin
 from tailrace.streams.operators.join_tables import Join
@@ -43,9 +43,6 @@ K2 = TypeVar("K2")
 V2 = TypeVar("V2")
 R = TypeVar("R")
 
-# Functions on a record take its value, or its key and its value.
-Of = Callable[[V], V2] | Callable[[K, V], V2]
-
 
 class Stream(Generic[K, V]):
     """A flow of records; every method makes a new flow and leaves this one as it is.
@@ -73,61 +70,61 @@ class Stream(Generic[K, V]):
         self._is_rekeyed = is_rekeyed
         self._repartitioned: Stream[K, V] | None = None
 
-    def filter(self, predicate: "Of[V, K, object]") -> "Stream[K, V]":
+    def filter(self, predicate: "Of[K, V, object]") -> "Stream[K, V]":
         """Keep the records for which `predicate` is true."""
-        return self._same("filter", Filter(_function(predicate)))
+        return self._same("filter", Filter(checked(predicate)))
 
-    def filter_not(self, predicate: "Of[V, K, object]") -> "Stream[K, V]":
+    def filter_not(self, predicate: "Of[K, V, object]") -> "Stream[K, V]":
         """Keep the records for which `predicate` is not true."""
-        return self._same("filter-not", Filter(_function(predicate), negated=True))
+        return self._same("filter-not", Filter(checked(predicate), negated=True))
 
     def map(
         self,
-        mapper: "Of[V, K, tuple[K2, V2]]",
+        mapper: "Of[K, V, tuple[K2, V2]]",
         *,
         key: Typed[K2] | None = None,
         value: Typed[V2] | None = None,
     ) -> "Stream[K2, V2]":
         """Replace key and value by the pair that `mapper` gives."""
-        return self._rekeyed("map", Map(_function(mapper)), key, value)
+        return self._rekeyed("map", Map(checked(mapper)), key, value)
 
-    def map_values(self, mapper: "Of[V, K, V2]", *, value: Typed[V2] | None = None) -> "Stream[K, V2]":
+    def map_values(self, mapper: "Of[K, V, V2]", *, value: Typed[V2] | None = None) -> "Stream[K, V2]":
         """Replace the value by what `mapper` gives; the key stays."""
-        return self._revalued("map-values", MapValues(_function(mapper)), value)
+        return self._revalued("map-values", MapValues(checked(mapper)), value)
 
     def flat_map(
         self,
-        mapper: "Of[V, K, Iterable[tuple[K2, V2]]]",
+        mapper: "Of[K, V, Iterable[tuple[K2, V2]]]",
         *,
         key: Typed[K2] | None = None,
         value: Typed[V2] | None = None,
     ) -> "Stream[K2, V2]":
         """Replace each record by any number of pairs of key and value."""
-        return self._rekeyed("flat-map", FlatMap(_function(mapper)), key, value)
+        return self._rekeyed("flat-map", FlatMap(checked(mapper)), key, value)
 
-    def flat_map_values(self, mapper: "Of[V, K, Iterable[V2]]", *, value: Typed[V2] | None = None) -> "Stream[K, V2]":
+    def flat_map_values(self, mapper: "Of[K, V, Iterable[V2]]", *, value: Typed[V2] | None = None) -> "Stream[K, V2]":
         """Replace each record by any number of values; the key stays."""
-        return self._revalued("flat-map-values", FlatMapValues(_function(mapper)), value)
+        return self._revalued("flat-map-values", FlatMapValues(checked(mapper)), value)
 
-    def select_key(self, selector: "Of[V, K, K2]", *, key: Typed[K2] | None = None) -> "Stream[K2, V]":
+    def select_key(self, selector: "Of[K, V, K2]", *, key: Typed[K2] | None = None) -> "Stream[K2, V]":
         """Replace the key by what `selector` gives."""
-        node = self.topology.add("select-key", SelectKey(_function(selector)), self.node)
+        node = self.topology.add("select-key", SelectKey(checked(selector)), self.node)
         serde = STRING if key is None else self.topology.serde(key, node.name, "key")
         return Stream(self.topology, node, serde, self._value, nullable=self._nullable, is_rekeyed=True)
 
-    def peek(self, action: "Of[V, K, object]") -> "Stream[K, V]":
+    def peek(self, action: "Of[K, V, object]") -> "Stream[K, V]":
         """Call `action` on each record, and pass the record on. It is called again when records are processed again."""
-        return self._same("peek", Peek(_function(action)))
+        return self._same("peek", Peek(checked(action)))
 
-    def foreach(self, action: "Of[V, K, object]") -> None:
+    def foreach(self, action: "Of[K, V, object]") -> None:
         """Call `action` on each record. It is called again when records are processed again, after a crash or so."""
         self.peek(action)
 
-    def split(self, *, default: str = "default", **predicates: "Of[V, K, object]") -> "dict[str, Stream[K, V]]":
+    def split(self, *, default: str = "default", **predicates: "Of[K, V, object]") -> "dict[str, Stream[K, V]]":
         """Share the records out: each goes to the branch of the first predicate that is true, or to `default`."""
         if default in predicates:
             raise TopologyError(f"split has two branches called {default}; give the default one another name")
-        split = Split({name: _function(predicate) for name, predicate in predicates.items()})
+        split = Split({name: checked(predicate) for name, predicate in predicates.items()})
         marked = self._same("split", split)
         return {
             name: marked._same("branch", Branch(split, name, number))
@@ -164,7 +161,8 @@ class Stream(Generic[K, V]):
     def through(self, topic: str, *, key: Typed[K] | None = None, value: Typed[V] | None = None) -> "Stream[K, V]":
         """Write the records to a topic that exists, and read them from there."""
         self.to(topic, value, key=key)
-        return self.topology.stream(topic, value or self.needed(topic, "value"), key=key or self.needed(topic, "key"))
+        key, value = key or self.needed(topic, "key"), value or self.needed(topic, "value")
+        return self.topology.stream(topic, value, key=key, nullable=self._nullable)
 
     def process(
         self,
@@ -200,7 +198,7 @@ class Stream(Generic[K, V]):
         """Group the records by their key."""
         return GroupedStream(self)
 
-    def group_by(self, selector: "Of[V, K, K2]", *, key: Typed[K2] | None = None) -> GroupedStream[K2, V]:
+    def group_by(self, selector: "Of[K, V, K2]", *, key: Typed[K2] | None = None) -> GroupedStream[K2, V]:
         """Group the records by what `selector` gives."""
         return self.select_key(selector, key=key).group_by_key()
 
@@ -210,7 +208,7 @@ class Stream(Generic[K, V]):
         joiner: "Callable[[V, V2], R] | Callable[[K, V, V2], R]",
         *,
         within: "Duration | JoinWindow | None" = None,
-        on: "Of[V, K, Any] | None" = None,
+        on: "Of[K, V, Any] | None" = None,
         value: Typed[R] | None = None,
     ) -> "Stream[K, R]":
         """Join each record with the value that a table has at its time, or with the records of another stream that are
@@ -227,7 +225,7 @@ class Stream(Generic[K, V]):
         joiner: "Callable[[V, V2 | None], R] | Callable[[K, V, V2 | None], R]",
         *,
         within: "Duration | JoinWindow | None" = None,
-        on: "Of[V, K, Any] | None" = None,
+        on: "Of[K, V, Any] | None" = None,
         value: Typed[R] | None = None,
     ) -> "Stream[K, R]":
         """As `join`, but what finds nothing is joined with None: when its window closes, if the other is a stream."""
@@ -262,7 +260,7 @@ class Stream(Generic[K, V]):
         serde = None if value is None else self.topology.serde(value, name, "value")
         keeps = kind is not Join.INNER
         if isinstance(other, GlobalTable):
-            select = _own_key if on is None else _function(on)
+            select = _own_key if on is None else checked(on)
             node = self.topology.add("join", JoinGlobalTable(other.topic, select, joiner, keeps), self.node, name=name)
             return Stream(self.topology, node, self._key, serde, is_rekeyed=self._is_rekeyed)
         source = self.keyed(name)
@@ -321,7 +319,7 @@ class Stream(Generic[K, V]):
         `value` and `key`: how they are written, where it is not as they were read. `headers`: a function of the record
         that was read, such as `lambda record: record.headers()`.
         """
-        sink = self._sink(topic if isinstance(topic, str) else _function(topic), value, key, headers)
+        sink = self._sink(topic if isinstance(topic, str) else checked(topic), value, key, headers)
         self.topology.add("to", sink, self.node)
 
     def route(self, routes: Mapping[type, tuple[str, Typed[Any]]], *, key: Typed[K] | None = None) -> None:
@@ -412,11 +410,6 @@ class Decisions(Stream[K, V]):
         super()._journal_of(topic)
         self.topology.journals[topic] = self._decide
         return self._decide
-
-
-def _function(function: Callable[..., Any]) -> Callable[..., Any]:
-    takes_key(function)  # whether it can be called at all is said here, where it was written
-    return function
 
 
 def _own_key(key: Any, value: Any) -> Any:

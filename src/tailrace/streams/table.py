@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from tailrace.registry.serde import Serde
 from tailrace.streams.errors import TopologyError
 from tailrace.streams.node import Node, Operator
-from tailrace.streams.operators.function import takes_key
+from tailrace.streams.operators.function import Of, checked, takes_key
 from tailrace.streams.operators.join_tables import Join, JoinTables, JoinTableSide
 from tailrace.streams.operators.pair import check_joiner
 from tailrace.streams.operators.regroup import Regroup
@@ -23,8 +23,6 @@ V = TypeVar("V")
 K2 = TypeVar("K2")
 V2 = TypeVar("V2")
 R = TypeVar("R")
-
-Of = Callable[[V], V2] | Callable[[K, V], V2]
 
 
 class Table(Generic[K, V]):
@@ -48,17 +46,17 @@ class Table(Generic[K, V]):
         self._key = key
         self._value = value
 
-    def filter(self, predicate: "Of[V, K, object]") -> "Table[K, V]":
+    def filter(self, predicate: "Of[K, V, object]") -> "Table[K, V]":
         """Keep the keys for whose value `predicate` is true; the others have no value."""
-        return self._step("filter", FilterTable(_function(predicate)), self._value)
+        return self._step("filter", FilterTable(checked(predicate)), self._value)
 
-    def filter_not(self, predicate: "Of[V, K, object]") -> "Table[K, V]":
+    def filter_not(self, predicate: "Of[K, V, object]") -> "Table[K, V]":
         """Keep the keys for whose value `predicate` is not true."""
-        return self._step("filter-not", FilterTable(_function(predicate), negated=True), self._value)
+        return self._step("filter-not", FilterTable(checked(predicate), negated=True), self._value)
 
-    def map_values(self, mapper: "Of[V, K, V2]", *, value: Typed[V2] | None = None) -> "Table[K, V2]":
+    def map_values(self, mapper: "Of[K, V, V2]", *, value: Typed[V2] | None = None) -> "Table[K, V2]":
         """Replace each value by what `mapper` gives."""
-        operator = MapTable(_function(mapper))
+        operator = MapTable(checked(mapper))
         node = self._topology.add("map-values", operator, self.node)
         serde = None if value is None else self._topology.serde(value, node.name, "value")
         return Table(self._topology, node, self._key, serde)
@@ -112,9 +110,9 @@ class Table(Generic[K, V]):
         serde = None if value is None else self._topology.serde(value, name, "value")
         return Table(self._topology, node, self._key, serde)
 
-    def group_by(self, selector: "Of[V, K, K2]", *, key: Typed[K2] | None = None) -> "GroupedTable[K2, V]":
+    def group_by(self, selector: "Of[K, V, K2]", *, key: Typed[K2] | None = None) -> "GroupedTable[K2, V]":
         """Group the values by what `selector` gives; a value that changes its group leaves the one it was in."""
-        operator = Regroup(_function(selector), takes_key(selector))
+        operator = Regroup(checked(selector), takes_key(selector))
         node = self._topology.add("group-by", operator, self.node)
         serde = STRING if key is None else self._topology.serde(key, node.name, "key")
         return self._topology.grouped(node, serde, self._value)
@@ -139,8 +137,3 @@ class GlobalTable(Generic[K, V]):
         self.topic = topic
         self.key = key
         self.value = value
-
-
-def _function(function: Callable[..., Any]) -> Callable[..., Any]:
-    takes_key(function)  # whether it can be called at all is said here, where it was written
-    return function

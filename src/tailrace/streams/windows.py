@@ -38,8 +38,25 @@ class Emit(Enum):
     """Once, when the window has closed: when time has reached its end and the grace after it."""
 
 
+class Closing:
+    """What windows have in common that close."""
+
+    grace: Duration
+    idle: Duration | None
+
+    @property
+    def grace_ms(self) -> int:
+        """How long after its end a window closes."""
+        return milliseconds(self.grace)
+
+    @property
+    def idle_ms(self) -> int | None:
+        """How long nothing comes before windows close by the clock."""
+        return None if self.idle is None else milliseconds(self.idle)
+
+
 @dataclass(frozen=True)
-class Hopping:
+class Hopping(Closing):
     """Windows of one size, one beginning at each `advance`; a record is in several when they overlap.
 
     `grace`: for how long after its end a window still takes records. `idle`: after how long without any record the
@@ -65,16 +82,6 @@ class Hopping:
         """How long after a window the next one begins."""
         return milliseconds(self.advance)
 
-    @property
-    def grace_ms(self) -> int:
-        """How long after its end a window closes."""
-        return milliseconds(self.grace)
-
-    @property
-    def idle_ms(self) -> int | None:
-        """How long nothing comes before windows close by the clock."""
-        return None if self.idle is None else milliseconds(self.idle)
-
 
 def Tumbling(size: Duration, *, grace: Duration = 0, idle: Duration | None = None) -> Hopping:  # noqa: N802
     """Windows of one size, one after the other; a record is in exactly one. See Hopping."""
@@ -82,7 +89,7 @@ def Tumbling(size: Duration, *, grace: Duration = 0, idle: Duration | None = Non
 
 
 @dataclass(frozen=True)
-class Sessions:
+class Sessions(Closing):
     """Windows of any length: records of a key belong together that are at most `gap` apart in time.
 
     `grace`: for how long after the gap a session still takes records. `idle`: see Hopping.
@@ -100,16 +107,6 @@ class Sessions:
     def gap_ms(self) -> int:
         """How far apart records of one session are at most."""
         return milliseconds(self.gap)
-
-    @property
-    def grace_ms(self) -> int:
-        """How long after the gap a session closes."""
-        return milliseconds(self.grace)
-
-    @property
-    def idle_ms(self) -> int | None:
-        """How long nothing comes before sessions close by the clock."""
-        return None if self.idle is None else milliseconds(self.idle)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,20 @@
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow
 from tailrace.streams.errors import TopologyError
 
+K = TypeVar("K")
+V = TypeVar("V")
+R = TypeVar("R")
+
 Function = Callable[..., Any]
+
+# A function of a record's value, or of its key and its value.
+Of = Callable[[K, V], R] | Callable[[V], R]
 
 POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -43,6 +50,12 @@ def needed_arguments(function: Function) -> int | None:
     if needed == 0 and (positional or any(p.kind is p.VAR_POSITIONAL for p in parameters)):
         return 1
     return needed
+
+
+def checked(function: Function) -> Function:
+    """Give the function. Raises TopologyError when no record can be given to it: where it was written, not later."""
+    takes_key(function)
+    return function
 
 
 def name_of(function: Function) -> str:
