@@ -17,6 +17,7 @@ from tailrace.registry.serde import Serde
 from tailrace.streams.describe import describe, fingerprint
 from tailrace.streams.drawing import mermaid, svg
 from tailrace.streams.errors import TopologyError
+from tailrace.streams.flowing import Flowing
 from tailrace.streams.graph import graph_of
 from tailrace.streams.grouped import GroupedTable
 from tailrace.streams.handling import ErrorHandler, OnError
@@ -167,9 +168,25 @@ class Topology:
         self.nodes.append(node)
         return node
 
-    def stream_of(self, node: Node, key: Serde[K] | None, value: Serde[V] | None, *, nullable: bool) -> Stream[K, V]:
-        """What flows out of a step as a stream."""
-        return Stream(self, node, key, value, nullable=nullable)
+    def stream_of(
+        self,
+        node: Node,
+        key: Serde[K] | None,
+        value: Serde[V] | None,
+        *,
+        nullable: bool = False,
+        is_rekeyed: bool = False,
+    ) -> Stream[K, V]:
+        """What flows out of a step as a stream; see Flowing."""
+        return Stream(self, node, key, value, nullable=nullable, is_rekeyed=is_rekeyed)
+
+    def repartitioned(self, flow: Flowing[K, V], name: str, partitions: int | None) -> Stream[K, V]:
+        """A flow by way of a topic of the application's own; see Stream.repartition."""
+        topic = f"{self.name}-{name}-repartition"
+        key, value = flow.needed(topic, "key"), flow.needed(topic, "value")
+        self.add("to", Sink(topic, key, value, nullable=flow.nullable), flow.node)
+        self.repartitions[topic] = partitions
+        return self.stream(topic, value, key=key, nullable=flow.nullable)
 
     def grouped(self, node: Node, key: Serde[K], value: Serde[V] | None) -> GroupedTable[K, V]:
         """The changes that flow out of a step, grouped by their key."""
