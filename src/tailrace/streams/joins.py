@@ -1,7 +1,7 @@
 """Joins, as methods of a stream."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from tailrace.streams.errors import TopologyError
 from tailrace.streams.flowing import Flowing
@@ -28,6 +28,28 @@ R = TypeVar("R")
 class Joins(Flowing[K, V]):
     """`joiner(value, other)`, or `joiner(key, value, other)`, gives the result of a join."""
 
+    @overload
+    def join(
+        self,
+        other: "Stream[K, V2] | Table[K, V2] | GlobalTable[Any, V2]",
+        joiner: "Callable[[V, V2], R]",
+        *,
+        within: "Duration | JoinWindow | None" = None,
+        on: "Of[K, V, Any] | None" = None,
+        value: Typed[R] | None = None,
+    ) -> "Stream[K, R]": ...
+
+    @overload
+    def join(
+        self,
+        other: "Stream[K, V2] | Table[K, V2] | GlobalTable[Any, V2]",
+        joiner: "Callable[[K, V, V2], R]",
+        *,
+        within: "Duration | JoinWindow | None" = None,
+        on: "Of[K, V, Any] | None" = None,
+        value: Typed[R] | None = None,
+    ) -> "Stream[K, R]": ...
+
     def join(
         self,
         other: "Stream[K, V2] | Table[K, V2] | GlobalTable[Any, V2]",
@@ -45,6 +67,28 @@ class Joins(Flowing[K, V]):
         """
         return self._joined(other, joiner, within, on, value, Join.INNER)
 
+    @overload
+    def left_join(
+        self,
+        other: "Stream[K, V2] | Table[K, V2] | GlobalTable[Any, V2]",
+        joiner: "Callable[[V, V2 | None], R]",
+        *,
+        within: "Duration | JoinWindow | None" = None,
+        on: "Of[K, V, Any] | None" = None,
+        value: Typed[R] | None = None,
+    ) -> "Stream[K, R]": ...
+
+    @overload
+    def left_join(
+        self,
+        other: "Stream[K, V2] | Table[K, V2] | GlobalTable[Any, V2]",
+        joiner: "Callable[[K, V, V2 | None], R]",
+        *,
+        within: "Duration | JoinWindow | None" = None,
+        on: "Of[K, V, Any] | None" = None,
+        value: Typed[R] | None = None,
+    ) -> "Stream[K, R]": ...
+
     def left_join(
         self,
         other: "Stream[K, V2] | Table[K, V2] | GlobalTable[Any, V2]",
@@ -56,6 +100,26 @@ class Joins(Flowing[K, V]):
     ) -> "Stream[K, R]":
         """As `join`, but what finds nothing is joined with None: when its window closes, if the other is a stream."""
         return self._joined(other, joiner, within, on, value, Join.LEFT)
+
+    @overload
+    def outer_join(
+        self,
+        other: "Stream[K, V2]",
+        joiner: "Callable[[V | None, V2 | None], R]",
+        *,
+        within: "Duration | JoinWindow",
+        value: Typed[R] | None = None,
+    ) -> "Stream[K, R]": ...
+
+    @overload
+    def outer_join(
+        self,
+        other: "Stream[K, V2]",
+        joiner: "Callable[[K, V | None, V2 | None], R]",
+        *,
+        within: "Duration | JoinWindow",
+        value: Typed[R] | None = None,
+    ) -> "Stream[K, R]": ...
 
     def outer_join(
         self,

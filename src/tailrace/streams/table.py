@@ -1,7 +1,7 @@
 """Tables: the latest value of each key."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from tailrace.registry.serde import Serde
 from tailrace.streams.errors import TopologyError
@@ -46,13 +46,31 @@ class Table(Generic[K, V]):
         self._key = key
         self._value = value
 
+    @overload
+    def filter(self, predicate: "Callable[[V], object]") -> "Table[K, V]": ...
+
+    @overload
+    def filter(self, predicate: "Callable[[K, V], object]") -> "Table[K, V]": ...
+
     def filter(self, predicate: "Of[K, V, object]") -> "Table[K, V]":
         """Keep the keys for whose value `predicate` is true; the others have no value."""
         return self._step("filter", FilterTable(checked(predicate)), self._value)
 
+    @overload
+    def filter_not(self, predicate: "Callable[[V], object]") -> "Table[K, V]": ...
+
+    @overload
+    def filter_not(self, predicate: "Callable[[K, V], object]") -> "Table[K, V]": ...
+
     def filter_not(self, predicate: "Of[K, V, object]") -> "Table[K, V]":
         """Keep the keys for whose value `predicate` is not true."""
         return self._step("filter-not", FilterTable(checked(predicate), negated=True), self._value)
+
+    @overload
+    def map_values(self, mapper: "Callable[[V], V2]", *, value: Typed[V2] | None = None) -> "Table[K, V2]": ...
+
+    @overload
+    def map_values(self, mapper: "Callable[[K, V], V2]", *, value: Typed[V2] | None = None) -> "Table[K, V2]": ...
 
     def map_values(self, mapper: "Of[K, V, V2]", *, value: Typed[V2] | None = None) -> "Table[K, V2]":
         """Replace each value by what `mapper` gives."""
@@ -60,6 +78,24 @@ class Table(Generic[K, V]):
         node = self._topology.add("map-values", operator, self.node)
         serde = None if value is None else self._topology.serde(value, node.name, "value")
         return Table(self._topology, node, self._key, serde)
+
+    @overload
+    def join(
+        self,
+        other: "Table[K, V2]",
+        joiner: "Callable[[V, V2], R]",
+        *,
+        value: Typed[R] | None = None,
+    ) -> "Table[K, R]": ...
+
+    @overload
+    def join(
+        self,
+        other: "Table[K, V2]",
+        joiner: "Callable[[K, V, V2], R]",
+        *,
+        value: Typed[R] | None = None,
+    ) -> "Table[K, R]": ...
 
     def join(
         self,
@@ -74,6 +110,24 @@ class Table(Generic[K, V]):
         """
         return self._joined(other, joiner, value, Join.INNER)
 
+    @overload
+    def left_join(
+        self,
+        other: "Table[K, V2]",
+        joiner: "Callable[[V, V2 | None], R]",
+        *,
+        value: Typed[R] | None = None,
+    ) -> "Table[K, R]": ...
+
+    @overload
+    def left_join(
+        self,
+        other: "Table[K, V2]",
+        joiner: "Callable[[K, V, V2 | None], R]",
+        *,
+        value: Typed[R] | None = None,
+    ) -> "Table[K, R]": ...
+
     def left_join(
         self,
         other: "Table[K, V2]",
@@ -83,6 +137,24 @@ class Table(Generic[K, V]):
     ) -> "Table[K, R]":
         """Join with another table: a key has a value where it has one here; None stands for a missing one."""
         return self._joined(other, joiner, value, Join.LEFT)
+
+    @overload
+    def outer_join(
+        self,
+        other: "Table[K, V2]",
+        joiner: "Callable[[V | None, V2 | None], R]",
+        *,
+        value: Typed[R] | None = None,
+    ) -> "Table[K, R]": ...
+
+    @overload
+    def outer_join(
+        self,
+        other: "Table[K, V2]",
+        joiner: "Callable[[K, V | None, V2 | None], R]",
+        *,
+        value: Typed[R] | None = None,
+    ) -> "Table[K, R]": ...
 
     def outer_join(
         self,
@@ -110,6 +182,12 @@ class Table(Generic[K, V]):
         serde = None if value is None else self._topology.serde(value, name, "value")
         return Table(self._topology, node, self._key, serde)
 
+    @overload
+    def group_by(self, selector: "Callable[[V], K2]", *, key: Typed[K2] | None = None) -> "GroupedTable[K2, V]": ...
+
+    @overload
+    def group_by(self, selector: "Callable[[K, V], K2]", *, key: Typed[K2] | None = None) -> "GroupedTable[K2, V]": ...
+
     def group_by(self, selector: "Of[K, V, K2]", *, key: Typed[K2] | None = None) -> "GroupedTable[K2, V]":
         """Group the values by what `selector` gives; a value that changes its group leaves the one it was in."""
         operator = Regroup(checked(selector), takes_key(selector))
@@ -117,14 +195,16 @@ class Table(Generic[K, V]):
         serde = STRING if key is None else self._topology.serde(key, node.name, "key")
         return self._topology.grouped(node, serde, self._value)
 
-    def to_stream(self) -> "Stream[K, V]":
+    def to_stream(self) -> "Stream[K, V | None]":
         """The changes as a flow of records: the new value of a key, or None where it has none any more."""
         node = self._topology.add("to-stream", ToStream(), self.node)
-        return self._topology.stream_of(node, self._key, self._value, nullable=True)
+        value: Serde[Any] | None = self._value
+        return self._topology.stream_of(node, self._key, value, nullable=True)
 
     def to(self, topic: str, value: Typed[V] | None = None, *, key: Typed[K] | None = None) -> None:
         """Write the changes to a topic."""
-        self.to_stream().to(topic, value, key=key)
+        changes: Stream[K, Any] = self.to_stream()
+        changes.to(topic, value, key=key)
 
     def _step(self, kind: str, operator: Operator, value: Serde[Any] | None) -> "Table[K, Any]":
         return Table(self._topology, self._topology.add(kind, operator, self.node), self._key, value)

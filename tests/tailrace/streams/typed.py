@@ -1,0 +1,45 @@
+"""What a type checker knows of a topology: `make check` checks this file, and nobody runs it."""
+
+from typing import assert_type
+
+from msgspec import Struct
+
+from tailrace.streams import Stream, Table, Topology, Tumbling, Windowed
+
+
+class Payment(Struct, frozen=True):
+    """A value."""
+
+    account: str
+    amount: int
+
+
+topology = Topology("typed")
+payments = topology.stream("payments", Payment)
+names = topology.table("names", str)
+
+assert_type(payments, Stream[str, Payment])
+assert_type(payments.filter(lambda p: p.amount > 8), Stream[str, Payment])
+assert_type(payments.filter(lambda key, p: len(key) > p.amount), Stream[str, Payment])
+assert_type(payments.map_values(lambda p: p.amount), Stream[str, int])
+assert_type(payments.map_values(lambda key, p: key.upper()), Stream[str, str])
+assert_type(payments.flat_map(lambda key, p: [(p.amount, key)]), Stream[int, str])
+assert_type(payments.select_key(lambda p: p.amount, key=int), Stream[int, Payment])
+assert_type(payments.merge(topology.stream("numbers", int)), Stream[str, Payment | int])
+assert_type(payments.group_by_key().count(), Table[str, int])
+assert_type(payments.group_by_key().aggregate(0, lambda total, p: total + p.amount), Table[str, int])
+assert_type(
+    payments.group_by(lambda p: p.amount, key=int).windowed_by(Tumbling("1m")).count(), Table[Windowed[int], int]
+)
+assert_type(payments.join(names, lambda p, name: (p.amount, name)), Stream[str, tuple[int, str]])
+assert_type(payments.left_join(names, lambda key, p, name: (key, name)), Stream[str, tuple[str, str | None]])
+assert_type(
+    payments.outer_join(payments, lambda one, other: (one, other), within="5m"),
+    Stream[str, tuple[Payment | None, Payment | None]],
+)
+assert_type(names.map_values(lambda name: len(name)).join(names, lambda a, b: (a, b)), Table[str, tuple[int, str]])
+assert_type(names.group_by(lambda name: len(name), key=int).count(), Table[int, int])
+assert_type(names.to_stream(), Stream[str, str | None])
+
+payments.filter(lambda p: p.nothing)  # type: ignore[attr-defined]
+payments.join(names, lambda p: p)  # type: ignore[arg-type, misc]
