@@ -38,7 +38,7 @@ check: .venv/dev            ## lint, format, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests/tailrace/streams/typed.py
+	$(BIN)/mypy tests/tailrace/streams/typed.py examples/fraud/*.py
 	$(BIN)/lint-imports
 
 format: .venv/dev           ## let ruff rewrite what it can
