@@ -10,7 +10,8 @@ class StreamsConfig:
 
     `state`: folder for state; only this instance uses it. `instance`: a stable name that no other running instance of
     the application has: it is the transactional id and the group's static member id, so that an instance that comes
-    back takes over from its former self at once.
+    back takes over from its former self at once. `max_task_idle_ms`: how long records of topics that are joined wait
+    for earlier ones of another topic that may still be written; what is written already they wait for anyway.
     """
 
     bootstrap_servers: str
@@ -18,6 +19,7 @@ class StreamsConfig:
     instance: str = "1"
     commit_interval_ms: int = 100
     max_batch: int = 2_000
+    max_task_idle_ms: int = 0
     max_records_per_commit: int = 10_000
     write_interval_ms: int = 500
     session_timeout_ms: int = 10_000

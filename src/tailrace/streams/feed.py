@@ -28,17 +28,22 @@ RebalanceCallback = Callable[[list[TopicPartition]], None]
 class Feed:
     """The consumer of a worker, read in a way that a rebalance in the middle neither repeats nor skips a record."""
 
-    def __init__(self, consumer: Consumer, plan: Plan, assignment: Assignment, max_batch: int) -> None:
+    def __init__(
+        self, consumer: Consumer, plan: Plan, assignment: Assignment, max_batch: int, max_task_idle_ms: int = 0
+    ) -> None:
         self._consumer = consumer
         self._plan = plan
         self._assignment = assignment
         self._max_batch = max_batch
+        self._max_task_idle_s = max_task_idle_ms / 1000
         self._rebalances = 0
         self._failure: BaseException | None = None
         self._runs: dict[Source, list[Record]] = {}
         # Records that wait for earlier ones of their task's other topics, and sources that are not read meanwhile.
         self._timed: dict[TaskId, TimedInputs] = {}
         self._paused: set[Source] = set()
+        # Since when tasks wait for a topic of which nothing is there, for as long as they are to.
+        self._idle_since: dict[TaskId, float] = {}
         # Whether the last poll took all that was there.
         self.is_drained = True
 
@@ -93,15 +98,23 @@ class Feed:
                     self._timed[task_id] = TimedInputs(self._plan.of_topic[topic].timed_topics)
                 self._timed[task_id].add(topic, records)
         runs: list[Run] = []
-        for (_, partition), inputs in self._timed.items():
+        for task_id, inputs in self._timed.items():
+            partition = task_id[1]
             if inputs:
-                taken = inputs.take(partial(self._is_behind, partition))
+                taken = inputs.take(partial(self._is_behind, task_id))
                 runs += [((topic, partition), records) for topic, records in taken]
+                if taken:
+                    self._idle_since.pop(task_id, None)
                 self._balance(partition, inputs)
         return runs
 
-    def _is_behind(self, partition: int, topic: str) -> bool:
-        return self._assignment.progress.lacks(self._consumer, [(topic, partition)], {})
+    def _is_behind(self, task_id: TaskId, topic: str) -> bool:
+        if self._assignment.progress.lacks(self._consumer, [(topic, task_id[1])], {}):
+            return True
+        if not self._max_task_idle_s:
+            return False
+        now = time.monotonic()
+        return now - self._idle_since.setdefault(task_id, now) < self._max_task_idle_s
 
     def _balance(self, partition: int, inputs: TimedInputs) -> None:
         """Stop reading topics of which enough waits, so that the others catch up."""
@@ -117,6 +130,7 @@ class Feed:
     def _forget(self) -> None:
         """Drop what waits; it is read again."""
         self._timed.clear()
+        self._idle_since.clear()
         for source in self._paused:
             with contextlib.suppress(KafkaException):  # it may be assigned no longer
                 self._consumer.resume([TopicPartition(*source)])

@@ -60,7 +60,7 @@ class Worker:
             stop.is_set,
         )
         self._consumer = self._new_consumer()
-        self._feed = Feed(self._consumer, plan, self._assignment, config.max_batch)
+        self._feed = Feed(self._consumer, plan, self._assignment, config.max_batch, config.max_task_idle_ms)
 
     def run(self) -> None:
         """Work until told to stop.

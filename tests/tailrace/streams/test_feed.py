@@ -1,6 +1,7 @@
 """Feeding the tasks: tables before streams, and a rebalance at any moment. The consumer is scripted, as no real one can
 be made to rebalance between two given records."""
 
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -112,9 +113,9 @@ class Assignment:
         return [TopicPartition(topic, 0, offset) for topic, offset in self._positions.items()]
 
 
-def feed(script, ends=None, assignment=None, on_rebalance=lambda partitions: None, plan=None, max_batch=100):
+def feed(script, ends=None, assignment=None, on_rebalance=lambda partitions: None, plan=None, max_batch=100, **config):
     consumer = ScriptedConsumer(script, ends or {})
-    feed = Feed(consumer, plan or looked_up(), assignment or Assignment(accounts=0), max_batch)
+    feed = Feed(consumer, plan or looked_up(), assignment or Assignment(accounts=0), max_batch, **config)
     feed.subscribe(on_rebalance, on_rebalance, on_rebalance)
     return feed, consumer
 
@@ -206,8 +207,8 @@ def account(offset, time):
     return Item(("accounts", offset), time=time)
 
 
-def joining(script, ends, max_batch=100):
-    return feed(script, ends, Assignment(accounts=0, requests=0), plan=joined(), max_batch=max_batch)
+def joining(script, ends, **config):
+    return feed(script, ends, Assignment(accounts=0, requests=0), plan=joined(), **config)
 
 
 def test_what_is_joined_comes_in_order_of_time():
@@ -259,4 +260,18 @@ def test_a_rebalance_forgets_what_waited():
     consumer.script += [lambda: consumer.callbacks["on_assign"](consumer, []), None, account(0, 1)]
     fed.poll(0)
     assert consumer.paused == set()
+    assert offsets(fed.poll(0)) == [("accounts", [0])]
+
+
+def test_records_wait_as_told_for_earlier_ones_that_may_still_be_written():
+    fed, consumer = joining([request(0, 5), end("accounts", 0)], {"accounts": 0, "requests": 1}, max_task_idle_ms=200)
+    begun = time.monotonic()
+    while not (runs := fed.poll(0)):
+        assert not fed.is_drained
+    assert offsets(runs) == [("requests", [0])]
+    assert time.monotonic() - begun >= 0.2
+    consumer.script += [request(1, 9)]
+    assert fed.poll(0) == []
+    consumer.script += [account(0, 7)]
+    consumer.ends.update(accounts=1)
     assert offsets(fed.poll(0)) == [("accounts", [0])]
