@@ -12,7 +12,7 @@ from tailrace.client.errors import BrokerUnreachable, ConsumerFenced, ProducerFe
 from tailrace.client.producer import producer
 from tailrace.client.record import Record, consume, consume_available
 from tailrace.client.transaction import TransactionalProducer
-from tailrace.client.watermarks import watermarks
+from tailrace.client.watermarks import ends, watermarks
 
 __all__ = [
     "BrokerUnreachable",
@@ -28,6 +28,7 @@ __all__ = [
     "consume_available",
     "consumer",
     "dead_letter_headers",
+    "ends",
     "ensure_topics",
     "producer",
     "read_to_end",

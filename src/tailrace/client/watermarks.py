@@ -1,8 +1,9 @@
-"""Where a partition begins and ends, asked until it is known."""
+"""Where partitions begin and end, as the broker says when it is asked."""
 
 import time
+from collections.abc import Iterable
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 RETRY_PAUSE_S = 0.05
 # A partition that was made a moment ago has no leader yet; librdkafka passes these on though asking again helps.
@@ -34,3 +35,15 @@ def watermarks(reader: Consumer, topic: str, partition: int, timeout_s: float = 
             if time.monotonic() > deadline or not (error.retriable() or error.code() in PASSING):
                 raise
             time.sleep(RETRY_PAUSE_S)
+
+
+def ends(reader: Consumer, partitions: Iterable[tuple[str, int]], timeout_s: float) -> dict[tuple[str, int], int]:
+    """The offsets after the last records of partitions, in one question to each broker; see `watermarks`.
+
+    Those of which no answer comes within `timeout_s` are left out.
+    """
+    try:
+        answers = reader.offsets_for_times([TopicPartition(*each, OFFSET_END) for each in partitions], timeout_s)
+    except KafkaException:
+        return {}
+    return {(tp.topic, tp.partition): tp.offset for tp in answers if tp.error is None and tp.offset >= 0}

@@ -2,14 +2,14 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from tailrace.client import ConsumerFenced, Record, consume
+from tailrace.client import ConsumerFenced, Record, consume, ends
 from tailrace.streams.assignment import Assignment, TaskId
 from tailrace.streams.ordering import TimedInputs
 from tailrace.streams.plan import Plan
@@ -19,6 +19,8 @@ log = structlog.get_logger("tailrace.streams")
 
 # Longer than an ordinary transaction that writes to a table's topic, and shorter than what makes people impatient.
 TABLE_WAIT_S = 1.0
+# A broker that does not say where a topic ends is asked again at the next poll.
+ENDS_TIMEOUT_S = 0.5
 
 # A source, and consecutive records of it.
 Run = tuple[Source, list[Record]]
@@ -98,18 +100,27 @@ class Feed:
                     self._timed[task_id] = TimedInputs(self._plan.of_topic[topic].timed_topics)
                 self._timed[task_id].add(topic, records)
         runs: list[Run] = []
+        known = self._ask_for_ends()
         for task_id, inputs in self._timed.items():
             partition = task_id[1]
             if inputs:
-                taken = inputs.take(partial(self._is_behind, task_id))
+                taken = inputs.take(partial(self._is_behind, task_id, known))
                 runs += [((topic, partition), records) for topic, records in taken]
                 if taken:
                     self._idle_since.pop(task_id, None)
                 self._balance(partition, inputs)
         return runs
 
-    def _is_behind(self, task_id: TaskId, topic: str) -> bool:
-        if self._assignment.progress.lacks(self._consumer, [(topic, task_id[1])], {}):
+    def _ask_for_ends(self) -> dict[Source, int]:
+        """Where those topics end that tasks with records have to bring into order.
+
+        What the client remembers of an end is of its last fetch, and the records at hand may be younger than that.
+        """
+        waiting = [(topic, id_[1]) for id_, inputs in self._timed.items() if inputs for topic in inputs.topics]
+        return ends(self._consumer, waiting, ENDS_TIMEOUT_S) if waiting else {}
+
+    def _is_behind(self, task_id: TaskId, known: Mapping[Source, int], topic: str) -> bool:
+        if self._assignment.progress.is_behind((topic, task_id[1]), known):
             return True
         if not self._max_task_idle_s:
             return False
@@ -144,9 +155,12 @@ class Feed:
         """
         deadline = time.monotonic() + TABLE_WAIT_S
         wanted = {(table, number) for topic, number in self._runs for table in self._plan.of_topic[topic].tables}
-        ends: dict[Source, int] = {}
-        while self._assignment.progress.lacks(self._consumer, wanted, ends) and time.monotonic() < deadline:
+        known = ends(self._consumer, wanted, ENDS_TIMEOUT_S) if wanted else {}
+        while self._is_any_behind(wanted, known) and time.monotonic() < deadline:
             self._collect(self._read(self._max_batch, 0.002))
+
+    def _is_any_behind(self, sources: Collection[Source], known: Mapping[Source, int]) -> bool:
+        return any(self._assignment.progress.is_behind(source, known) for source in sources)
 
     def _read(self, count: int, timeout_s: float) -> list[Record]:
         """Consume, and give up what was read so far when the assignment changed meanwhile.

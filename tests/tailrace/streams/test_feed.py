@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 import pytest
-from confluent_kafka import KafkaError, TopicPartition
+from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
 
 from tailrace.client import ConsumerFenced
 from tailrace.streams import Topology
@@ -65,6 +65,8 @@ class ScriptedConsumer:
     assigned: list = field(default_factory=list)
     sought: list = field(default_factory=list)
     paused: set = field(default_factory=set)
+    asked: int = 0
+    is_broker_gone: bool = False
 
     def subscribe(self, topics, **callbacks):
         self.callbacks = callbacks
@@ -93,9 +95,12 @@ class ScriptedConsumer:
     def resume(self, partitions):
         self.paused -= {partition.topic for partition in partitions}
 
-    def get_watermark_offsets(self, partition, cached):
-        assert cached
-        return 0, self.ends.get(partition.topic, -1001)
+    def offsets_for_times(self, partitions, timeout_s):
+        assert all(partition.offset == OFFSET_END for partition in partitions)
+        self.asked += 1
+        if self.is_broker_gone:
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
+        return [TopicPartition(p.topic, p.partition, self.ends.get(p.topic, 0)) for p in partitions]
 
 
 class Assignment:
@@ -136,17 +141,16 @@ def test_streams_wait_for_a_table_whose_log_has_more():
     assert offsets(fed.poll(0)) == [("accounts", [0, 1]), ("requests", [7])]
 
 
-@pytest.mark.parametrize("heard", [end("accounts", 0), Item(("accounts", 0))])
-def test_streams_wait_for_the_first_word_of_a_table(heard):
-    fed, consumer = feed([Item(("requests", 7)), None, None, heard], {"accounts": 0})
-    fed.poll(0)
-    assert consumer.script == []
+def test_what_waits_for_no_table_asks_for_no_ends():
+    fed, consumer = feed([Item(("accounts", 0)), Item(("accounts", 1))], {"accounts": 9})
+    assert offsets(fed.poll(0)) == [("accounts", [0, 1])]
+    assert consumer.asked == 0
 
 
 def test_streams_do_not_wait_for_what_a_table_got_later():
     fed, consumer = feed([], {"accounts": 1})
     grown = [lambda: consumer.ends.update(accounts=2), Item(("accounts", 0))]
-    consumer.script += [end("accounts", 0), Item(("requests", 7)), None, *grown, None, Item(("accounts", 1))]
+    consumer.script += [Item(("requests", 7)), None, *grown, None, Item(("accounts", 1))]
     assert offsets(fed.poll(0)) == [("accounts", [0]), ("requests", [7])]
 
 
@@ -160,7 +164,7 @@ def test_the_end_of_a_table_counts_what_is_no_record():
 @pytest.mark.parametrize("gap", [True, False])
 def test_records_read_before_a_rebalance_are_given_up_and_reading_begins_anew(old, gap):
     assignment = Assignment(accounts=0)
-    fed, consumer = feed([], {"accounts": 0}, assignment, lambda _: setattr(assignment, "progress", Progress({})))
+    fed, consumer = feed([], {"accounts": 1}, assignment, lambda _: setattr(assignment, "progress", Progress({})))
     before = [Item(("requests", offset)) for offset in range(old)]
     consumer.script += [*before, *([None] if gap else []), lambda: consumer.callbacks["on_revoke"](consumer, [])]
     consumer.script += [lambda: consumer.callbacks["on_assign"](consumer, []), Item(("requests", 0))]
@@ -227,6 +231,23 @@ def test_what_is_joined_waits_for_a_topic_that_is_behind():
     consumer.script += [account(1, 9)]
     assert offsets(fed.poll(0)) == [("requests", [1]), ("accounts", [1])]
     assert fed.is_drained
+
+
+def test_what_is_joined_waits_for_what_was_written_since_the_client_last_heard_of_a_topic():
+    fed, consumer = joining([account(0, 1), request(0, 2)], {"accounts": 1, "requests": 1})
+    assert offsets(fed.poll(0)) == [("accounts", [0]), ("requests", [0])]
+    consumer.script += [lambda: consumer.ends.update(accounts=2, requests=2), request(1, 9)]
+    assert offsets(fed.poll(0)) == []
+    consumer.script += [account(1, 8)]
+    assert offsets(fed.poll(0)) == [("accounts", [1]), ("requests", [1])]
+
+
+def test_what_is_joined_waits_while_the_broker_does_not_say_where_topics_end():
+    fed, consumer = joining([request(0, 1)], {"requests": 1})
+    consumer.is_broker_gone = True
+    assert offsets(fed.poll(0)) == []
+    consumer.is_broker_gone = False
+    assert offsets(fed.poll(0)) == [("requests", [0])]
 
 
 def test_a_topic_of_which_much_waits_is_not_read_until_it_is_its_turn():

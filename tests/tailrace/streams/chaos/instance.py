@@ -12,10 +12,7 @@ from tests.tailrace.streams.chaos.topology import build
 def main(bootstrap_servers, application, instance, folder):
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    # A topic's records may be fetched before earlier ones of another that were written before them.
-    config = StreamsConfig(
-        bootstrap_servers, Path(folder), instance=instance, session_timeout_ms=2_000, max_task_idle_ms=300
-    )
+    config = StreamsConfig(bootstrap_servers, Path(folder), instance=instance, session_timeout_ms=2_000)
     run(build(application), config, stop)
 
 
