@@ -20,7 +20,6 @@ from tailrace.streams.task import Output, Task
 
 log = structlog.get_logger("tailrace.streams")
 
-
 # `delete.retention.ms` of a topic, which is a day unless it was changed, less an hour.
 DELETIONS_KEPT_MS = 23 * 3_600_000
 

@@ -26,7 +26,6 @@ K = TypeVar("K")
 V = TypeVar("V")
 K2 = TypeVar("K2")
 V2 = TypeVar("V2")
-R = TypeVar("R")
 
 
 class Stream(StatelessSteps[K, V], Joins[K, V]):

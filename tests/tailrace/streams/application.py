@@ -10,6 +10,8 @@ from tailrace.streams import StreamsConfig, run
 from tests.tailrace.streams.sums import Add, Added, PackSerde, topology
 
 PARTITIONS = 3
+# Some records have times long ago, which a broker's retention would delete within minutes.
+FOR_EVER = {"retention.ms": "-1"}
 SESSION_TIMEOUT_MS = 2_000
 
 
@@ -20,7 +22,8 @@ class Application:
         self.bootstrap_servers, self.name, self.prefix, self.folder = bootstrap_servers, name, f"{name}-", folder
         self.topology = make(name, self.prefix)
         topics = self.topology.topics() - {"dead-letters"}
-        ensure_topics(bootstrap_servers, [*(Topic(topic, PARTITIONS) for topic in topics), Topic("dead-letters", 1)])
+        own = (Topic(topic, PARTITIONS, FOR_EVER) for topic in topics)
+        ensure_topics(bootstrap_servers, [*own, Topic("dead-letters", 1)])
         self.producer = producer(bootstrap_servers)
 
     def send(self, requests):

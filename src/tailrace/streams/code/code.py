@@ -106,6 +106,20 @@ class Code:
         self.line(f"{name} = {expression}")
         return name
 
+    def advance_time(self, flow: "Flow") -> None:
+        """Write that the task's time goes on to a record's, unless it has passed that."""
+        time = self.member("time")
+        with self.block(f"if {flow.timestamp} > {time}.now:"):
+            self.line(f"{time}.now = {flow.timestamp}")
+
+    def closer(self, owner: Hashable, write: "Callable[[Code], None]") -> str:
+        """Write the function that closes windows whose time has come, once for each owner, and give its name."""
+        name = self.names.of(("close", owner), "close")
+        if not self.names.is_global(name):
+            self.function("close", (), write, name=name)
+            self.names.closers.append(name)
+        return name
+
     @contextmanager
     def keyed(self, flow: "Flow") -> Iterator[None]:
         """Write what needs a key; a record without one is unreadable for it."""

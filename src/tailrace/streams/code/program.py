@@ -3,18 +3,21 @@
 What `payments.filter(is_large).to("large-payments")` becomes:
 
     def source_0(records):
-        for record in records:
-            key_bytes = record.key()
-            value_bytes = record.value()
-            try:
-                if value_bytes is None: raise no_value
-                value = decode_0(value_bytes)
-            except SerdeError as error:
-                unreadable_0(record, error)
-                continue
-            timestamp = record.timestamp()[1]
-            if predicate_0(value):
-                emit_0(('large-payments', -1, key_bytes, value_bytes, None, timestamp))
+        try:
+            for record in records:
+                key_bytes = record.key()
+                value_bytes = record.value()
+                try:
+                    if value_bytes is None: raise no_value
+                    value = decode_0(value_bytes)
+                except SerdeError as error:
+                    unreadable(record, error)
+                    continue
+                timestamp = record.timestamp()[1]
+                if predicate_0(value):
+                    emit(('large-payments', -1, key_bytes, value_bytes, None, timestamp))
+        except Exception as error:
+            failed(record, error)
 
 What no step looks at is not decoded, and what no step has changed is written as it was read.
 """
@@ -156,7 +159,7 @@ class Program:
         elif code.depth > DEPTH_MAX:
             self._outline(node, code, flow)
         else:
-            node.operator.emit(code, flow, lambda place, result: self._children(node, place, result))
+            self._emit(node, code, flow)
 
     def _outline(self, node: Node, code: Code, flow: Flow) -> None:
         """Write a step and what follows as a function of its own, which gets the variables that it names."""

@@ -53,14 +53,14 @@ class AggregateTable(AggregateStream):
         """See Operator; the flow's value is a Change."""
         with code.keyed(flow):
             before = code.assign("before", f"{code.store(self.store, 'get')}({flow.key_bytes})")
-            old, new = code.names.new("old"), code.names.new("new")
-            code.line(f"{old}, {new} = {flow.value}")
+            left, entered = code.names.new("left"), code.names.new("entered")
+            code.line(f"{left}, {entered} = {flow.value}")
             after = code.assign("after", before)
             subtract = self.aggregate.subtract  # type: ignore[attr-defined]
-            for value, combine in ((old, subtract), (new, self.aggregate.add)):
-                with code.block(f"if {value} is not None:"):
-                    combined_ = combined(code, replace(flow, value=value), self.aggregate, combine, after)
-                    code.line(f"{after} = {combined_}")
+            for member, combine in ((left, subtract), (entered, self.aggregate.add)):
+                with code.block(f"if {member} is not None:"):
+                    changed = combined(code, replace(flow, value=member), self.aggregate, combine, after)
+                    code.line(f"{after} = {changed}")
             code.line(f"{code.store(self.store, 'put')}({flow.key_bytes}, {after})")
             value, old = results(code, self.aggregate, before, after)
             forward(code, replace(flow, value=value, value_bytes=None, old=old))

@@ -83,12 +83,9 @@ class JoinStreamSide:
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
         time, mine, other = code.member("time"), self._buffer(code, self.is_left), self._buffer(code, not self.is_left)
-        close = code.names.of(("close", id(self.join)), "close")
-        if self.is_left:
-            self._write_close(code, close, forward)
+        close = code.closer(id(self.join), lambda body: self._close(body, forward))
         with code.keyed(flow):
-            with code.block(f"if {flow.timestamp} > {time}.now:"):
-                code.line(f"{time}.now = {flow.timestamp}")
+            code.advance_time(flow)
             with code.block(f"if {time}.now >= {mine}.due or {time}.now >= {other}.due:"):
                 code.line(f"{close}()")
             with code.block(f"if {flow.timestamp} + {self.join.open_ms(self.is_left)} <= {time}.now:"):
@@ -119,23 +116,16 @@ class JoinStreamSide:
                 wait = f"{flow.key_bytes}, {flow.timestamp}, {number}, {flow.value}, {data}"
                 code.line(f"{mine}.wait({wait})")
 
-    def _write_close(self, code: Code, close: str, forward: Forward) -> None:
-        """Write the function that lets go of what cannot be met any more, and passes on what nobody has met."""
-
-        def write(body: Code) -> None:
-            for is_left in (True, False):
-                moment, key_bytes, value = (body.names.new(name) for name in ("moment", "key_bytes", "value"))
-                closed = f"{self._buffer(body, is_left)}.closed({body.member('time')}.now)"
-                with body.block(f"for {moment}, {key_bytes}, {value} in {closed}:"):
-                    if self.join.keeps(is_left):
-                        key = f"{body.constant(self.join.key.decode, 'decode')}({key_bytes})"
-                        joined = body.assign("value", self.join.call(body, key, value, "None", is_left))
-                        forward(body, Flow(key, joined, moment, "None", key_bytes, None, self.join.key))
-                    else:
-                        body.line("pass")
-
-        code.function("close", (), write, name=close)
-        code.names.closers.append(close)
+    def _close(self, code: Code, forward: Forward) -> None:
+        """Write how what cannot be met any more is let go of, and what nobody has met passed on."""
+        for is_left in (True, False):
+            moment, key_bytes, value = (code.names.new(name) for name in ("moment", "key_bytes", "value"))
+            closed = f"{self._buffer(code, is_left)}.closed({code.member('time')}.now)"
+            with code.block(f"for {moment}, {key_bytes}, {value} in {closed}:"):
+                if self.join.keeps(is_left):
+                    key = f"{code.constant(self.join.key.decode, 'decode')}({key_bytes})"
+                    joined = code.assign("value", self.join.call(code, key, value, "None", is_left))
+                    forward(code, Flow(key, joined, moment, "None", key_bytes, None, self.join.key))
 
     def _buffer(self, code: Code, is_left: bool) -> str:
         join = self.join

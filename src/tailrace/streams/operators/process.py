@@ -29,8 +29,7 @@ class Process:
         by_records = self._punctuate(code, f"{context}.call_by_records()", f"{context}.timestamp", forward)
         by_clock = self._punctuate(code, f"{context}.call_by_clock()", f"{context}.timestamp", forward)
         code.names.clocked.append((context, by_clock))
-        with code.block(f"if {flow.timestamp} > {time}.now:"):
-            code.line(f"{time}.now = {flow.timestamp}")
+        code.advance_time(flow)
         results = f"{context}.process({flow.key}, {flow.value}, {flow.record}, {flow.timestamp})"
         self._pass_on(code, results, flow, forward)
         with code.block(f"if {time}.now >= {context}.due:"):

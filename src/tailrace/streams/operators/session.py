@@ -8,7 +8,7 @@ from tailrace.registry.serde import Serde
 from tailrace.streams.aggregates import Aggregate
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
-from tailrace.streams.operators.aggregate import added
+from tailrace.streams.operators.aggregate import added, results
 from tailrace.streams.operators.window import CHANGELOG_EXTRA_MS
 from tailrace.streams.state.sessions import SessionsSerde
 from tailrace.streams.state.store import StoreSpec
@@ -43,10 +43,9 @@ class AggregateSessions:
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
         time, sessions = code.member("time"), code.shared(("sessions", self.store), self._open_sessions, "sessions")
-        close = self._closing(code, sessions, forward)
+        close = code.closer(self.store, lambda body: self._close(body, sessions, forward))
         with code.keyed(flow), code.block(f"if {flow.value} is not None:"):
-            with code.block(f"if {flow.timestamp} > {time}.now:"):
-                code.line(f"{time}.now = {flow.timestamp}")
+            code.advance_time(flow)
             with code.block(f"if {flow.timestamp} + {self._open_ms} <= {time}.now:"):
                 code.line(f"{code.member('late')}({flow.record})")
             with code.block("else:"):
@@ -71,12 +70,11 @@ class AggregateSessions:
         return task.open_sessions(self.store, self.sessions.gap_ms, self._open_ms, self.sessions.idle_ms)
 
     def _add(self, code: Code, flow: Flow, sessions: str, forward: Forward) -> None:
-        first, last, met, before = (code.names.new(name) for name in ("first", "last", "met", "before"))
-        code.line(f"{first}, {last}, {met} = {sessions}.take({flow.key_bytes}, {flow.timestamp})")
-        merge = code.constant(self._merged, "merged")
-        code.line(f"{before} = {merge}({met})")
+        met, first, last = (code.names.new(name) for name in ("met", "first", "last"))
+        code.line(f"{met}, {first}, {last} = {sessions}.met({flow.key_bytes}, {flow.timestamp})")
+        before = code.assign("before", f"{code.constant(self._merged, 'merged')}({met})")
         after = added(code, flow, self.aggregate, before)
-        code.line(f"{sessions}.put({flow.key_bytes}, {first}, {last}, {after})")
+        code.line(f"{sessions}.replace({flow.key_bytes}, {met}, ({first}, {last}, {after}))")
         if self.passes is Emit.UPDATE:
             start, end, value, old = (code.names.new(name) for name in ("start", "end", "value", "old"))
             changes = f"{code.constant(self._changes, 'changes')}({first}, {last}, {met}, {after})"
@@ -100,28 +98,16 @@ class AggregateSessions:
         gone = [(start, end, None, result(kept)) for start, end, kept in met if (start, end) != (first, last)]
         return [*gone, (first, last, result(after), same[0] if same else None)]
 
-    def _closing(self, code: Code, sessions: str, forward: Forward) -> str:
-        """Write the function that closes sessions whose time has come, once for all steps of the store."""
-        name = code.names.of(("close", self.store), "close")
-        if code.names.is_global(name):
-            return name
-
-        def write(body: Code) -> None:
-            first, last, key_bytes, kept = (body.names.new(name) for name in ("first", "last", "key_bytes", "kept"))
-            closed = f"{sessions}.closed({body.member('time')}.now)"
-            with body.block(f"for {first}, {last}, {key_bytes}, {kept} in {closed}:"):
-                if self.passes is Emit.UPDATE:
-                    body.line("pass")
-                    return
-                result = getattr(self.aggregate, "result", None)
-                value = kept if result is None else body.assign("value", f"{body.constant(result, 'result')}({kept})")
-                key = f"{body.constant(self.key.decode, 'decode')}({key_bytes})"
+    def _close(self, code: Code, sessions: str, forward: Forward) -> None:
+        """Write how sessions are closed whose time has come."""
+        first, last, key_bytes, kept = (code.names.new(name) for name in ("first", "last", "key_bytes", "kept"))
+        closed = f"{sessions}.closed({code.member('time')}.now)"
+        with code.block(f"for {first}, {last}, {key_bytes}, {kept} in {closed}:"):
+            if self.passes is Emit.CLOSE:
+                value, _ = results(code, self.aggregate, "None", kept)
+                key = f"{code.constant(self.key.decode, 'decode')}({key_bytes})"
                 closing = Flow(key, value, last, "None", key_bytes, None, old="None")
-                forward(body, self._windowed(body, closing, first, last, key))
-
-        code.function("close", (), write, name=name)
-        code.names.closers.append(name)
-        return name
+                forward(code, self._windowed(code, closing, first, last, key))
 
     def _windowed(self, code: Code, flow: Flow, first: str, last: str, key: str) -> Flow:
         """The record under the key within its session."""

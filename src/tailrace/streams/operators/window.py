@@ -47,10 +47,9 @@ class AggregateWindows:
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
         time, open_windows = code.member("time"), code.shared(("windows", self.store), self._open_windows, "windows")
-        close = self._closing(code, flow, open_windows, forward)
+        close = code.closer(self.store, lambda body: self._close(body, open_windows, forward))
         with code.keyed(flow), code.block(f"if {flow.value} is not None:"):
-            with code.block(f"if {flow.timestamp} > {time}.now:"):
-                code.line(f"{time}.now = {flow.timestamp}")
+            code.advance_time(flow)
             with self._each_window(code, flow) as start:
                 with code.block(f"if {start} + {self._length_ms} <= {time}.now:"):
                     code.line(f"{code.member('late')}({flow.record})")
@@ -100,28 +99,17 @@ class AggregateWindows:
             value, old = results(code, self.aggregate, before, after)
             forward(code, self._windowed(code, replace(flow, value=value, old=old), start, flow.key))
 
-    def _closing(self, code: Code, flow: Flow, open_windows: str, forward: Forward) -> str:
-        """Write the function that closes windows whose time has come, once for all steps of the store."""
-        name = code.names.of(("close", self.store), "close")
-        if code.names.is_global(name):
-            return name
-
-        def write(body: Code) -> None:
-            start, key_bytes, after = (code.names.new(name) for name in ("start", "key_bytes", "after"))
-            closed = f"{open_windows}.closed({code.member('time')}.now)"
-            with body.block(f"for {start}, {key_bytes}, {after} in {closed}:"):
-                if self.passes is Emit.UPDATE:
-                    body.line("pass")
-                    return
-                value, _ = results(body, self.aggregate, "None", after)
+    def _close(self, code: Code, open_windows: str, forward: Forward) -> None:
+        """Write how windows are closed whose time has come."""
+        start, key_bytes, after = (code.names.new(name) for name in ("start", "key_bytes", "after"))
+        closed = f"{open_windows}.closed({code.member('time')}.now)"
+        with code.block(f"for {start}, {key_bytes}, {after} in {closed}:"):
+            if self.passes is Emit.CLOSE:
+                value, _ = results(code, self.aggregate, "None", after)
                 key = f"{code.constant(self.key.decode, 'decode')}({key_bytes})"
                 timestamp = f"{start} + {self.windows.size_ms - 1}"
                 closing = Flow(key, value, timestamp, "None", key_bytes, None, old="None")
-                forward(body, self._windowed(body, closing, start, key))
-
-        code.function("close", (), write, name=name)
-        code.names.closers.append(name)
-        return name
+                forward(code, self._windowed(code, closing, start, key))
 
     def _windowed(self, code: Code, flow: Flow, start: str, key: str) -> Flow:
         """The record under the key within its window."""

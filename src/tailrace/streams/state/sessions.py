@@ -50,27 +50,17 @@ class OpenSessions:
         self._closings: list[tuple[int, bytes]] | None = None
         self.due = -1
 
-    def take(self, key: bytes, time: int) -> tuple[int, int, list[Session]]:
-        """Give the span of the session that a record belongs to, and the sessions that it is made of, oldest first.
+    def met(self, key: bytes, time: int) -> tuple[list[Session], int, int]:
+        """Give the sessions that a record makes one, oldest first, and the span of that, with the record."""
+        earliest, latest = time - self._gap_ms, time + self._gap_ms
+        met = [session for session in self._store.get(key) or () if earliest <= session[1] and session[0] <= latest]
+        return met, min([time, *(first for first, _, _ in met)]), max([time, *(last for _, last, _ in met)])
 
-        Those are taken out; `put` is to follow.
-        """
-        gap_ms, first, last = self._gap_ms, time, time
-        met: list[Session] = []
-        others: list[Session] = []
-        for session in self._store.get(key) or ():
-            if session[0] - gap_ms <= time <= session[1] + gap_ms:
-                met.append(session)
-                first, last = min(first, session[0]), max(last, session[1])
-            else:
-                others.append(session)
-        self._others = tuple(others)
-        return first, last, met
-
-    def put(self, key: bytes, first: int, last: int, aggregate: Any) -> None:
-        """Put the session in that the last `take` was about."""
-        self._store.put(key, tuple(sorted((*self._others, (first, last, aggregate)), key=_first)))
-        self._expect(last + self._open_ms, key)
+    def replace(self, key: bytes, met: list[Session], session: Session) -> None:
+        """Put a session in the place of those that it is made of."""
+        others = (each for each in self._store.get(key) or () if each not in met)
+        self._store.put(key, tuple(sorted((*others, session), key=_first)))
+        self._expect(session[1] + self._open_ms, key)
 
     def reset(self) -> None:
         """Forget what is known: the store has changed behind one's back."""

@@ -65,7 +65,9 @@ class System:
 
     def __init__(self, broker, folder):
         self.broker, self.name = broker, "chaos"
-        topics = [Topic(f"{self.name}-{topic}", PARTITIONS) for topic in [*INPUTS, *OUTPUTS]]
+        # Their times are long ago: the broker's retention would delete them within minutes.
+        config = {"retention.ms": "-1"}
+        topics = [Topic(f"{self.name}-{topic}", PARTITIONS, config) for topic in [*INPUTS, *OUTPUTS]]
         ensure_topics(broker.bootstrap_servers, topics)
         self.producer = producer(broker.bootstrap_servers)
         self.instances = Instances(broker.bootstrap_servers, self.name, folder)
