@@ -1,11 +1,18 @@
 """The runtime: a topology on a cluster, until it is told to stop.
 
-    poll a batch -> tasks process it -> outputs are produced -> offsets and commit, when the input is drained
-    or at the latest after `commit_interval_ms`
+    poll a batch, and process it
+    1. begin a transaction, if none is open
+    2. produce the outputs
+    when the input is drained, or at the latest after `commit_interval_ms`:
+    3. produce the changes of state to their changelogs
+    4. add the offsets of what was processed, with the time that the records had reached
+    5. commit
+    6. keep the state in memory
+    7. write it to disk, with the offsets of its changelogs in the same write; not with every commit
 
-Offsets, outputs and the journals of all state are one Kafka transaction. State is written to disk only after its
-commit returned, with the journal offset in the same write: after a crash a store is behind, never ahead, and is caught
-up. Whatever goes wrong with a transaction, the work since the last commit is undone and done again.
+Outputs, changes of state and offsets are one Kafka transaction. State is written to disk only after its commit
+returned: after a crash a store is behind, never ahead, and is caught up. Whatever goes wrong with a transaction, the
+work since the last commit is undone and done again.
 """
 
 import threading

@@ -6,10 +6,13 @@ import threading
 from pathlib import Path
 
 from tailrace.streams import StreamsConfig, run
+from tests.tailrace.streams.chaos.dying import die_at
 from tests.tailrace.streams.chaos.topology import build
 
 
-def main(bootstrap_servers, application, instance, folder):
+def main(bootstrap_servers, application, instance, folder, *death):
+    if death:
+        die_at(*death)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     config = StreamsConfig(bootstrap_servers, Path(folder), instance=instance, session_timeout_ms=2_000)

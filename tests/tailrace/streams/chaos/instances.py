@@ -27,11 +27,12 @@ class Instances:
         for name in list(self.running):
             self.kill(name)
 
-    def start(self, name):
+    def start(self, name, *death):
+        """`death`: the step at which it kills itself; see dying.py."""
         argv = [sys.executable, "-m", "tests.tailrace.streams.chaos.instance", *self._where, name]
         with (self._folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
-                [*argv, str(self._folder / name)],
+                [*argv, str(self._folder / name), *death],
                 cwd=ROOT,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -48,6 +49,13 @@ class Instances:
         process.terminate()
         # One that had only just begun knows no clean end yet.
         assert process.wait(60) in (0, -signal.SIGTERM), self.log(name)
+
+    def has_died(self, name):
+        return self.running[name].poll() is not None
+
+    def take(self, name):
+        """Give the process of an instance that has died, which is none any more."""
+        return self.running.pop(name)
 
     def freeze(self, name, seconds):
         self.running[name].send_signal(signal.SIGSTOP)

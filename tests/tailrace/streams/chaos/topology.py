@@ -1,4 +1,4 @@
-"""The topology that the instances run: it counts behind a repartition, joins, and has windows that close."""
+"""The topologies that the instances run, by the names of their applications."""
 
 from tailrace.streams import Emit, JoinWindow, Sessions, Topology, Tumbling
 
@@ -7,6 +7,11 @@ GRACE = "1h"
 
 
 def build(name):
+    return {"chaos": everything, "counts": counts}[name](name)
+
+
+def everything(name):
+    """It counts behind a repartition, joins, and has windows that close."""
     topology = Topology(name)
     lines = topology.stream(f"{name}-lines", str)
     lines.flat_map_values(str.split, value=str).group_by(lambda w: w).count(store="words").to(f"{name}-counts")
@@ -22,6 +27,13 @@ def build(name):
     clicks = topology.stream(f"{name}-clicks", str)
     window = JoinWindow(30, 30, GRACE)
     orders.left_join(clicks, lambda order, click: f"{order}:{click}", within=window).to(f"{name}-met", str)
+    return topology
+
+
+def counts(name):
+    """It counts, with an output for each input."""
+    topology = Topology(name)
+    topology.stream(f"{name}-lines", bytes).group_by_key().count(store="lines").to(f"{name}-counts")
     return topology
 
 
