@@ -52,14 +52,23 @@ class TopologyDriver:
         }
         self._tasks = {sub.name: self._new_task(sub) for sub in self._plan.subtopologies}
 
-    def pipe(self, topic: str, key: Any, value: Any, *, timestamp: int | None = None, commit: bool = True) -> None:
+    def pipe(
+        self,
+        topic: str,
+        key: Any,
+        value: Any,
+        *,
+        timestamp: int | None = None,
+        headers: Any = None,
+        commit: bool = True,
+    ) -> None:
         """Append a record and process it; what is not bytes is encoded as the topology reads it.
 
         `timestamp`: milliseconds since 1970; now unless given. Without `commit` its effects wait for the next `commit`,
         or go with `rollback`.
         """
         keys, values = self._input(topic)
-        record = self._append(topic, _encoded(keys, key), _encoded(values, value), timestamp=timestamp)
+        record = self._append(topic, _encoded(keys, key), _encoded(values, value), headers, timestamp)
         self._process(topic, record)
         if commit:
             self.commit()
@@ -109,6 +118,16 @@ class TopologyDriver:
     def store(self, name: str) -> Store[Any]:
         """A store of one of the steps."""
         return next(task for task in self._tasks.values() if task.has_store(name)).store(name)
+
+    def contents(self) -> dict[str, dict[bytes, bytes]]:
+        """What all stores and tables hold, by name, as it is written; keys in order of bytes."""
+        self.write()
+        contents: dict[str, dict[bytes, bytes]] = {}
+        for backend in self._backends.values():
+            for key, value in backend.range(b"", b"\xff"):
+                name, _, own = key.partition(b"\0")
+                contents.setdefault(name.decode(), {})[own] = value
+        return contents
 
     def write(self) -> None:
         """Write state to where it survives a restart, as the runtime does now and then."""
