@@ -46,8 +46,14 @@ CONSUMER: Config = COMMON | {
 }
 
 
+# What the cluster decides for members of groups of KIP-848, who may not ask for anything else.
+DECIDED_BY_CLUSTER = ("session.timeout.ms", "heartbeat.interval.ms")
+
+
 def merged(defaults: Config, bootstrap_servers: str, overrides: Config) -> Config:
     """One configuration of defaults and overrides; a logger takes librdkafka's own lines unless one is given."""
     config = defaults | {"bootstrap.servers": bootstrap_servers} | overrides
+    if config.get("group.protocol") == "consumer":
+        config = {name: value for name, value in config.items() if name not in DECIDED_BY_CLUSTER}
     config.setdefault("logger", logging.getLogger("librdkafka"))
     return config

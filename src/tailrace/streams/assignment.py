@@ -1,7 +1,7 @@
 """The assignment: the tasks of the partitions that this process owns, opened and let go as the group rebalances."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +28,16 @@ TaskId = tuple[str, int]
 
 
 class Assignment:
-    """The tasks, and how far their tables' topics were read."""
+    """The tasks, and how far the topics were read that others wait for.
+
+    A task has all topics of its sub-topology or does not run: partitions of which others are still elsewhere, as may be
+    while instances of two versions run, are `held`.
+    """
 
     def __init__(
         self,
         plan: Plan,
+        partitions: Mapping[str, int],
         state: Path,
         bootstrap_servers: str,
         outputs: list[Output],
@@ -41,7 +46,9 @@ class Assignment:
     ) -> None:
         self.tasks: dict[TaskId, Task] = {}
         self.progress = Progress({})
+        self._owned: set[Source] = set()
         self._plan = plan
+        self._partitions = partitions
         self._state = state
         self._bootstrap_servers = bootstrap_servers
         self._outputs = outputs
@@ -56,48 +63,61 @@ class Assignment:
         """The task that a topic's partition belongs to, if it is here."""
         return self.tasks.get(self.id_of(topic, partition))
 
-    def open(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Make the tasks of newly assigned partitions and catch up their state.
+    def open(self, consumer: Consumer, partitions: Iterable[Source]) -> list[Source]:
+        """Take over partitions: make their tasks and catch up their state. Gives what is to be read from now on.
 
         The committed offsets are asked for first: the broker answers when no open transaction holds any of them, so
         that what a predecessor did is decided before the journals are read.
         """
-        streams = [tp for tp in partitions if tp.topic not in self._plan.tables]
-        committed = self._committed(consumer, streams)
-        for tp in sorted(partitions):
-            sub = self._plan.of_topic[tp.topic]
-            if (sub.name, tp.partition) not in self.tasks:
-                self.tasks[sub.name, tp.partition] = self._open_task(consumer, sub, tp.partition)
+        self._owned |= set(partitions)
+        ready = [id_ for id_ in sorted({self.id_of(*source) for source in self._owned}) if self._is_ready(id_)]
+        sources = [source for id_ in ready for source in self._sources(id_)]
+        streams = [source for source in sources if source[0] not in self._plan.tables]
+        committed = self._committed(consumer, [TopicPartition(*source) for source in streams])
+        tasks = {id_: self._open_task(consumer, self._plan.of_topic[id_[0]], id_[1]) for id_ in ready}
+        self.tasks |= tasks
         ends = {(tp.topic, tp.partition): max(tp.offset, 0) for tp in committed}
-        folded = restore(self.tasks.values(), ends, self._bootstrap_servers, self._plan.application, self._stopped)
+        folded = restore(tasks.values(), ends, self._bootstrap_servers, self._plan.application, self._stopped)
         for tp in committed:
-            task = self.tasks[self._plan.of_topic[tp.topic].name, tp.partition]
+            task = tasks[self.id_of(tp.topic, tp.partition)]
             task.start_at(tp.topic, max(tp.offset, 0), decoded(tp.metadata))
         tables = {source: offset for source, offset in folded.items() if source[0] in self._plan.tables}
         timed = {source: offset for source, offset in ends.items() if self._plan.of_topic[source[0]].is_timed}
-        self.progress = Progress(tables | timed)
-        tasks = [f"{name}-{partition}" for name, partition in sorted(self.tasks)]
-        log.info("assigned", application=self._plan.application, tasks=tasks)
+        self.progress.add(tables | timed)
+        log.info(
+            "assigned", application=self._plan.application, tasks=[f"{name}-{p}" for name, p in sorted(self.tasks)]
+        )
+        return sources
+
+    def held(self) -> list[Source]:
+        """The partitions that wait for others of their task."""
+        return [source for source in self._owned if self.id_of(*source) not in self.tasks]
+
+    def position(self, source: Source) -> TopicPartition:
+        """Where to read on in a partition."""
+        task = self.task_of(*source)
+        offset = 0 if task is None else task.positions.get(source[0], self.progress.positions.get(source, 0))
+        return TopicPartition(*source, offset if offset > 0 else OFFSET_BEGINNING)
 
     def positions(self) -> list[TopicPartition]:
-        """Where to read on, in streams and tables."""
-        streams = {
-            (topic, task.partition): offset for task in self.tasks.values() for topic, offset in task.positions.items()
-        }
-        return [
-            TopicPartition(topic, partition, offset if offset > 0 else OFFSET_BEGINNING)
-            for (topic, partition), offset in (self._tables() | streams).items()
-        ]
+        """Where to read on in all that is owned."""
+        return [self.position(source) for source in sorted(self._owned)]
 
-    def _tables(self) -> dict[Source, int]:
-        return {source: offset for source, offset in self.progress.positions.items() if source[0] in self._plan.tables}
+    def release(self, partitions: Iterable[Source] | None = None) -> None:
+        """Close the tasks of partitions, or all; what they have not committed is gone."""
+        lost = set(self._owned if partitions is None else partitions)
+        self._owned -= lost
+        for name, partition in {self.id_of(*source) for source in lost}:
+            if (task := self.tasks.pop((name, partition), None)) is not None:
+                task.close()
+            self.progress.drop(partition, self._plan.of_topic[name].inputs)
 
-    def release(self) -> None:
-        """Close all tasks; what they have not committed is gone."""
-        for task in self.tasks.values():
-            task.close()
-        self.tasks.clear()
-        self.progress = Progress({})
+    def _is_ready(self, id_: TaskId) -> bool:
+        return id_ not in self.tasks and all(source in self._owned for source in self._sources(id_))
+
+    def _sources(self, id_: TaskId) -> list[Source]:
+        name, partition = id_
+        return [(t, partition) for t in self._plan.of_topic[name].inputs if partition < self._partitions[t]]
 
     def write(self) -> None:
         """Write committed state to disk."""

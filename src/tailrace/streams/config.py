@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +13,11 @@ class StreamsConfig:
     the application has: it is the transactional id and the group's static member id, so that an instance that comes
     back takes over from its former self at once. `max_task_idle_ms`: how long records of topics that are joined wait
     for earlier ones of another topic that may still be written; what is written already they wait for anyway.
+
+    `group_protocol`: with "classic", an instance that was killed and starts again has its partitions back at once, but
+    every rebalance stops all instances for a moment. With "consumer" (KIP-848) only what moves stops, but the
+    partitions of a killed instance wait until the cluster gives up on it: 45 s, unless it is configured otherwise.
+    `session_timeout_ms` is of the classic protocol.
     """
 
     bootstrap_servers: str
@@ -22,6 +28,7 @@ class StreamsConfig:
     max_task_idle_ms: int = 0
     max_records_per_commit: int = 10_000
     write_interval_ms: int = 500
+    group_protocol: Literal["classic", "consumer"] = "classic"
     session_timeout_ms: int = 10_000
     transaction_timeout_ms: int = 10_000
     topics_timeout_s: float = 60.0

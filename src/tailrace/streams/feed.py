@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from tailrace.client import ConsumerFenced, Record, consume, ends
 from tailrace.streams.assignment import Assignment, TaskId
+from tailrace.streams.config import StreamsConfig
 from tailrace.streams.ordering import TimedInputs
 from tailrace.streams.plan import Plan
 from tailrace.streams.progress import Source
@@ -30,14 +31,14 @@ RebalanceCallback = Callable[[list[TopicPartition]], None]
 class Feed:
     """The consumer of a worker, read in a way that a rebalance in the middle neither repeats nor skips a record."""
 
-    def __init__(
-        self, consumer: Consumer, plan: Plan, assignment: Assignment, max_batch: int, max_task_idle_ms: int = 0
-    ) -> None:
+    def __init__(self, consumer: Consumer, plan: Plan, assignment: Assignment, config: StreamsConfig) -> None:
         self._consumer = consumer
         self._plan = plan
         self._assignment = assignment
-        self._max_batch = max_batch
-        self._max_task_idle_s = max_task_idle_ms / 1000
+        self._max_batch = config.max_batch
+        self._max_task_idle_s = config.max_task_idle_ms / 1000
+        # Whether a rebalance only says what comes and what goes.
+        self._is_incremental = config.group_protocol == "consumer"
         self._rebalances = 0
         self._failure: BaseException | None = None
         self._runs: dict[Source, list[Record]] = {}
@@ -58,6 +59,21 @@ class Feed:
             on_lost=self._guarded(on_lost),
         )
 
+    def assign(self, partitions: Sequence[TopicPartition], begun: Sequence[Source]) -> None:
+        """Read on in partitions, within a rebalance; `begun` are those of the tasks that it completes."""
+        given = {(tp.topic, tp.partition): self._assignment.position((tp.topic, tp.partition)) for tp in partitions}
+        if self._is_incremental:
+            self._consumer.incremental_assign(list(given.values()))
+        else:
+            self._consumer.assign(list(given.values()))
+        if held := self._assignment.held():
+            log.warning("partitions wait for others of their task", application=self._plan.application, partitions=held)
+            self._consumer.pause([TopicPartition(*source) for source in held])
+        for source in begun:
+            if source not in given:
+                self._seek(source)
+                self._consumer.resume([TopicPartition(*source)])
+
     def poll(self, timeout_s: float) -> list[Run]:
         """Take what is there, waiting only for the first record; tables, caught up with their logs, come first, and
         what is joined comes in order of time.
@@ -76,17 +92,25 @@ class Feed:
         self.is_drained = count < self._max_batch and not any(self._timed.values())
         return runs
 
-    def rewind(self, positions: Sequence[TopicPartition]) -> None:
-        """Read again from the positions given, and from where those records were that wait."""
-        waiting = {task_id for task_id, inputs in self._timed.items() if inputs}
-        again = {(tp.topic, tp.partition): tp for tp in positions}
-        for tp in self._assignment.positions():
-            if self._assignment.id_of(tp.topic, tp.partition) in waiting:
-                again.setdefault((tp.topic, tp.partition), tp)
-        for tp in again.values():
-            self._consumer.seek(tp)
-            self._assignment.progress.restart((tp.topic, tp.partition), max(tp.offset, 0))
+    def rewind(self, sources: Iterable[Source]) -> None:
+        """Read again from where the tasks of these sources are, and from where those records were that wait."""
+        again = set(sources)
+        for (_, partition), inputs in self._timed.items():
+            if inputs:
+                again |= {(topic, partition) for topic in inputs.topics}
+        for source in sorted(again):
+            self._seek(source)
         self._forget()
+
+    def _seek(self, source: Source) -> None:
+        position = self._assignment.position(source)
+        try:
+            self._consumer.seek(position)
+        except KafkaException as exception:
+            # One that was just assigned, and not read yet, begins there anyway.
+            if exception.args[0].code() != KafkaError._STATE:
+                raise
+        self._assignment.progress.restart(source, max(position.offset, 0))
 
     def _is_timed(self, source: Source) -> bool:
         return self._plan.of_topic[source[0]].is_timed
@@ -140,12 +164,16 @@ class Feed:
 
     def _forget(self) -> None:
         """Drop what waits; it is read again."""
-        self._timed.clear()
-        self._idle_since.clear()
-        for source in self._paused:
-            with contextlib.suppress(KafkaException):  # it may be assigned no longer
-                self._consumer.resume([TopicPartition(*source)])
-        self._paused.clear()
+        for task_id in list(self._timed):
+            self._forget_task(task_id)
+
+    def _forget_task(self, task_id: TaskId) -> None:
+        self._idle_since.pop(task_id, None)
+        if (inputs := self._timed.pop(task_id, None)) is not None:
+            for source in {(topic, task_id[1]) for topic in inputs.topics} & self._paused:
+                with contextlib.suppress(KafkaException):  # it may be assigned no longer
+                    self._consumer.resume([TopicPartition(*source)])
+                self._paused.discard(source)
 
     def _catch_up_tables(self) -> None:
         """Read on until each table has all that its topic had when its task's records were read, for a second at most.
@@ -175,10 +203,26 @@ class Feed:
         _check_place(records)
         if self._rebalances == before:
             return records
+        places = ((record.topic(), record.partition()) for record in records)
+        in_hand = {*self._runs, *(place for place in places if place[0] in self._plan.of_topic)}
         self._runs.clear()
-        if records and self._assignment.tasks:
-            self._consumer.assign(self._assignment.positions())
+        if in_hand:
+            self._begin_anew(in_hand)
         return []
+
+    def _begin_anew(self, in_hand: Collection[Source]) -> None:
+        """Read again what was in hand when a rebalance came, of what is still here or has come back."""
+        if not self._is_incremental:
+            if self._assignment.tasks:
+                self._consumer.assign(self._assignment.positions())
+            return
+        here = [source for source in in_hand if self._assignment.task_of(*source) is not None]
+        tasks = {self._assignment.id_of(*source) for source in here}
+        waiting = [(topic, id_[1]) for id_ in tasks if id_ in self._timed for topic in self._timed[id_].topics]
+        for task_id in tasks:
+            self._forget_task(task_id)
+        for source in sorted({*here, *waiting}):
+            self._seek(source)
 
     def _collect(self, records: Sequence[Record]) -> int:
         progress = self._assignment.progress
@@ -197,12 +241,20 @@ class Feed:
         def call(_: Consumer, partitions: list[TopicPartition]) -> None:
             self._rebalances += 1
             try:
-                self._forget()
+                self._forget_what_goes(partitions)
                 callback(partitions)
             except BaseException as failure:
                 self._failure = failure
 
         return call
+
+    def _forget_what_goes(self, partitions: Sequence[TopicPartition]) -> None:
+        """Drop what waits of tasks that a rebalance is about: of all, unless it only says what comes and goes."""
+        if self._is_incremental:
+            for tp in partitions:
+                self._forget_task(self._assignment.id_of(tp.topic, tp.partition))
+        else:
+            self._forget()
 
 
 def _check_place(records: Sequence[Record]) -> None:

@@ -1,6 +1,6 @@
 """How far topics were read of which everything counts, against how far their logs reach: tables, and what is joined."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import KafkaError
 
@@ -17,6 +17,15 @@ class Progress:
 
     def __init__(self, positions: Mapping[Source, int]) -> None:
         self.positions = dict(positions)
+
+    def add(self, positions: Mapping[Source, int]) -> None:
+        """Begin with partitions at these offsets."""
+        self.positions |= positions
+
+    def drop(self, partition: int, topics: Iterable[str]) -> None:
+        """Forget a partition number of topics."""
+        for topic in topics:
+            self.positions.pop((topic, partition), None)
 
     def note(self, record: Record) -> None:
         """Take account of a record, or of the end of a partition; those of other topics change nothing."""

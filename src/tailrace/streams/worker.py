@@ -53,6 +53,7 @@ class Worker:
         )
         self._assignment = Assignment(
             plan,
+            partitions,
             config.state,
             config.bootstrap_servers,
             self._outbox.outputs,
@@ -60,7 +61,7 @@ class Worker:
             stop.is_set,
         )
         self._consumer = self._new_consumer()
-        self._feed = Feed(self._consumer, plan, self._assignment, config.max_batch, config.max_task_idle_ms)
+        self._feed = Feed(self._consumer, plan, self._assignment, config)
 
     def run(self) -> None:
         """Work until told to stop.
@@ -152,11 +153,7 @@ class Worker:
 
     def _rollback(self) -> None:
         self._feed.rewind(
-            [
-                TopicPartition(topic, task.partition, task.committed_positions[topic])
-                for task in self._assignment.tasks.values()
-                for topic in task.rollback()
-            ]
+            [(topic, task.partition) for task in self._assignment.tasks.values() for topic in task.rollback()]
         )
 
     def _end_transaction(self) -> None:
@@ -169,13 +166,14 @@ class Worker:
             self._producer = self._new_producer()
 
     def _assigned(self, partitions: list[TopicPartition]) -> None:
-        self._assignment.open(self._consumer, partitions)
-        self._consumer.assign(self._assignment.positions())
+        """Take partitions over: all that are owned from now on, or those in addition (KIP-848)."""
+        sources = self._assignment.open(self._consumer, [(tp.topic, tp.partition) for tp in partitions])
+        self._feed.assign(partitions, sources)
         self._on_running()
 
     def _revoked(self, partitions: list[TopicPartition]) -> None:
         self._commit()
-        self._assignment.release()
+        self._assignment.release((tp.topic, tp.partition) for tp in partitions)
 
     def _lost(self, partitions: list[TopicPartition]) -> None:
         if self._begun_at is not None:
@@ -204,11 +202,17 @@ class Worker:
         )
 
     def _new_consumer(self) -> Consumer:
+        membership: dict[str, object] = {
+            "group_instance_id": f"{self._plan.application}-{self._config.instance}",
+            "partition_assignment_strategy": "range",
+            "session_timeout_ms": self._config.session_timeout_ms,
+        }
+        if self._config.group_protocol == "consumer":
+            # Of no fixed identity: a place that a killed member has would not be free until its session ends.
+            membership = {"group_protocol": "consumer", "group_remote_assignor": "range"}
         return consumer(
             self._config.bootstrap_servers,
             self._plan.application,
-            group_instance_id=f"{self._plan.application}-{self._config.instance}",
-            partition_assignment_strategy="range",
-            session_timeout_ms=self._config.session_timeout_ms,
             enable_partition_eof=self._plan.needs_ends,
+            **membership,
         )

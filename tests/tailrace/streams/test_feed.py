@@ -3,12 +3,13 @@ be made to rebalance between two given records."""
 
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
 
 from tailrace.client import ConsumerFenced
-from tailrace.streams import Topology
+from tailrace.streams import StreamsConfig, Topology
 from tailrace.streams.feed import Feed
 from tailrace.streams.plan import Plan
 from tailrace.streams.progress import Progress
@@ -86,6 +87,8 @@ class ScriptedConsumer:
     def assign(self, positions):
         self.assigned.append(positions)
 
+    incremental_assign = assign
+
     def seek(self, partition):
         self.sought.append((partition.topic, partition.offset))
 
@@ -104,23 +107,34 @@ class ScriptedConsumer:
 
 
 class Assignment:
-    """Topics as far as they were read, and where their tasks are."""
+    """Topics as far as they were read; all are of one task, which may be held."""
 
-    def __init__(self, positions=(), **read):
-        self.tasks = {0: None}
+    def __init__(self, positions=(), is_held=False, **read):
+        self.tasks = {("task", 0): None}
         self.progress = Progress({(topic, 0): offset for topic, offset in read.items()})
+        self.is_held = is_held
         self._positions = dict(positions)
 
     def id_of(self, topic, partition):
         return "task", partition
 
+    def task_of(self, topic, partition):
+        return None if self.is_held else self
+
+    def position(self, source):
+        return TopicPartition(*source, self._positions[source[0]])
+
     def positions(self):
         return [TopicPartition(topic, 0, offset) for topic, offset in self._positions.items()]
+
+    def held(self):
+        return [(topic, 0) for topic in self._positions] if self.is_held else []
 
 
 def feed(script, ends=None, assignment=None, on_rebalance=lambda partitions: None, plan=None, max_batch=100, **config):
     consumer = ScriptedConsumer(script, ends or {})
-    feed = Feed(consumer, plan or looked_up(), assignment or Assignment(accounts=0), max_batch, **config)
+    config = StreamsConfig("", Path(), max_batch=max_batch, **config)
+    feed = Feed(consumer, plan or looked_up(), assignment or Assignment(accounts=0), config)
     feed.subscribe(on_rebalance, on_rebalance, on_rebalance)
     return feed, consumer
 
@@ -267,7 +281,7 @@ def test_after_an_abort_what_waited_is_read_again_as_well():
     for _ in range(3):
         fed.poll(0)
     assert not fed.is_drained
-    fed.rewind([TopicPartition("accounts", 0, 0)])
+    fed.rewind([("accounts", 0)])
     assert sorted(consumer.sought) == [("accounts", 0), ("requests", 0)]
     # Nothing is known of the topics until they are read again.
     consumer.script += [request(0, 1)]
@@ -296,3 +310,49 @@ def test_records_wait_as_told_for_earlier_ones_that_may_still_be_written():
     consumer.script += [account(0, 7)]
     consumer.ends.update(accounts=1)
     assert offsets(fed.poll(0)) == [("accounts", [0])]
+
+
+def incremental(script, ends, assignment=None, **config):
+    assignment = assignment or Assignment({"requests": 5, "accounts": 3}, accounts=3, requests=5)
+    return feed(script, ends, assignment, plan=joined(), group_protocol="consumer", **config)
+
+
+@pytest.mark.parametrize("callback", ["on_assign", "on_revoke"])
+def test_what_is_in_hand_when_only_some_partitions_come_or_go_is_read_again(callback):
+    """From where the task is, of all its topics, since records of the others may have waited."""
+    fed, consumer = incremental([request(5, 9)], {"accounts": 4, "requests": 6})
+    assert fed.poll(0) == []
+    consumer.script += [request(6, 10), lambda: consumer.callbacks[callback](consumer, [TopicPartition("requests", 1)])]
+    consumer.script += [None]
+    assert fed.poll(0) == []
+    assert sorted(consumer.sought) == [("accounts", 3), ("requests", 5)]
+    consumer.script += [account(3, 1), request(5, 9)]
+    assert offsets(fed.poll(0)) == [("accounts", [3]), ("requests", [5])]
+
+
+def test_what_waits_is_kept_when_other_partitions_come_or_go():
+    fed, consumer = incremental([request(5, 9)], {"accounts": 4, "requests": 6})
+    assert fed.poll(0) == []
+    consumer.script += [lambda: consumer.callbacks["on_revoke"](consumer, [TopicPartition("requests", 1)]), None]
+    assert fed.poll(0) == []
+    assert consumer.sought == []
+    consumer.script += [account(3, 1)]
+    assert offsets(fed.poll(0)) == [("accounts", [3]), ("requests", [5])]
+
+
+def test_the_end_of_a_partition_that_was_heard_in_a_rebalance_is_heard_again():
+    fed, consumer = incremental([], {})
+    consumer.script += [request(5, 9), end("accounts", 4), lambda: consumer.callbacks["on_revoke"](consumer, []), None]
+    fed.poll(0)
+    assert sorted(consumer.sought) == [("accounts", 3), ("requests", 5)]
+
+
+def test_partitions_of_a_task_that_has_not_all_of_them_are_paused():
+    assignment = Assignment({"requests": 5, "accounts": 3}, is_held=True)
+    fed, consumer = incremental([], {}, assignment)
+    fed.assign([TopicPartition("requests", 0)], [])
+    assert consumer.paused == {"requests", "accounts"}
+    assignment.is_held = False
+    fed.assign([TopicPartition("accounts", 0)], [("accounts", 0), ("requests", 0)])
+    assert consumer.paused == {"accounts"}  # which the client takes for not paused, since it was just assigned
+    assert consumer.sought == [("requests", 5)]

@@ -1,12 +1,16 @@
 """The runtime on real brokers: exactly once, whatever is stopped, replaced or frozen."""
 
 import threading
+import time
 from collections import Counter
 
 import pytest
+from confluent_kafka import ConsumerGroupType
+from confluent_kafka.admin import AdminClient
 
 from tailrace.client import Topic, ensure_topics, read_to_end
 from tailrace.streams import StreamsConfig, TopologyError, run
+from tailrace.streams.assignment import Assignment
 from tests.tailrace.streams.application import Application
 from tests.tailrace.streams.sums import Add, topology
 
@@ -82,6 +86,45 @@ def test_instances_share_the_work_and_hand_it_over(application):
         application.send(requests(500, start=1000))
         application.wait_for_added(1500)
     check_exactly_once(application, 1500)
+
+
+def test_with_kip_848_only_what_moves_stops(application, monkeypatch):
+    opened, open_task = [], Assignment._open_task
+
+    def opening(self, consumer, sub, partition):
+        opened.append(partition)
+        return open_task(self, consumer, sub, partition)
+
+    monkeypatch.setattr(Assignment, "_open_task", opening)
+    application.send(requests(300))
+    with application.start("1", group_protocol="consumer"):
+        application.wait_for_added(300)
+        assert opened == [0, 1, 2]
+        with application.start("2", group_protocol="consumer"):
+            application.send(requests(300, start=300))
+            application.wait_for_added(600)
+            wait_until(lambda: len(opened) > 3)
+            (group,) = groups(application)
+            assert group.type is ConsumerGroupType.CONSUMER
+        application.send(requests(300, start=600))
+        application.wait_for_added(900)
+    check_exactly_once(application, 900)
+    # One or two of the three have moved, and back when the second instance stopped; what did not was never stopped.
+    assert min(Counter(opened).values()) == 1
+
+
+def groups(application):
+    """What the cluster knows of the application's group."""
+    admin = AdminClient({"bootstrap.servers": application.bootstrap_servers})
+    listed = admin.list_consumer_groups().result().valid
+    return [group for group in listed if group.group_id == application.name]
+
+
+def wait_until(condition, timeout_s=60):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_second_instance_of_the_same_name_fences_the_first(application):

@@ -10,12 +10,18 @@ from tests.tailrace.streams.chaos.dying import die_at
 from tests.tailrace.streams.chaos.topology import build
 
 
-def main(bootstrap_servers, application, instance, folder, *death):
+def main(bootstrap_servers, application, group_protocol, instance, folder, *death):
     if death:
         die_at(*death)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    config = StreamsConfig(bootstrap_servers, Path(folder), instance=instance, session_timeout_ms=2_000)
+    config = StreamsConfig(
+        bootstrap_servers,
+        Path(folder),
+        instance=instance,
+        group_protocol=group_protocol,
+        session_timeout_ms=2_000,
+    )
     run(build(application), config, stop)
 
 

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[4]
 class Instances:
     """Processes by the name of their instance."""
 
-    def __init__(self, bootstrap_servers, application, folder):
-        self._where = [bootstrap_servers, application]
+    def __init__(self, bootstrap_servers, application, folder, group_protocol="classic"):
+        self._where = [bootstrap_servers, application, group_protocol]
         self._folder = folder
         self.running = {}
 

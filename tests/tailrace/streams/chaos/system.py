@@ -17,6 +17,8 @@ from tests.tailrace.streams.chaos.topology import INPUTS, OUTPUTS, build
 PARTITIONS = 4
 START_MS = 1_700_000_000_000
 KEYS = [f"k{number}" for number in range(10)]
+# So that the group gives up soon on members that were killed.
+IMPATIENT = {"group.consumer.session.timeout.ms": "2000", "group.consumer.heartbeat.interval.ms": "300"}
 WORDS = "alpha beta gamma delta epsilon".split()
 
 
@@ -56,14 +58,14 @@ class Input:
 class System:
     """A broker of its own, the topics, and the instances."""
 
-    def __init__(self, broker, folder):
+    def __init__(self, broker, folder, group_protocol="classic"):
         self.broker, self.name = broker, "chaos"
         # Their times are long ago: the broker's retention would delete them within minutes.
         config = {"retention.ms": "-1"}
         topics = [Topic(f"{self.name}-{topic}", PARTITIONS, config) for topic in [*INPUTS, *OUTPUTS]]
         ensure_topics(broker.bootstrap_servers, topics)
         self.producer = producer(broker.bootstrap_servers)
-        self.instances = Instances(broker.bootstrap_servers, self.name, folder)
+        self.instances = Instances(broker.bootstrap_servers, self.name, folder, group_protocol)
 
     def send(self, records):
         for topic, of_topic in groupby(records, key=itemgetter(0)):
@@ -112,10 +114,10 @@ def undisturbed(records):
 
 def make_broker(engine_name, folder):
     if engine_name == "embedded":
-        return BrokerProcess(folder / "broker")
+        return BrokerProcess(folder / "broker", options=[f"--override={each}={IMPATIENT[each]}" for each in IMPATIENT])
     from tailrace.testing.kafka import KafkaProcess
 
-    return KafkaProcess(folder / "kafka")
+    return KafkaProcess(folder / "kafka", properties=IMPATIENT)
 
 
 def check(found, expected):

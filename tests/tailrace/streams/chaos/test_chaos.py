@@ -10,7 +10,7 @@ import pytest
 from tests.soak import SEED, SOAK
 from tests.tailrace.streams.chaos.system import Input, System, check, make_broker, undisturbed
 
-ROUNDS = 1_000 if SOAK else 12
+ROUNDS = 1_000 if SOAK else 8
 BATCHES_PER_ROUND = 8
 BATCH = 10
 
@@ -41,11 +41,12 @@ def disturb(system, random):
 
 
 @pytest.mark.timeout(0 if SOAK else 300)
+@pytest.mark.parametrize("group_protocol", ["classic", "consumer"])
 @pytest.mark.parametrize("engine_name", ["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def test_the_output_is_that_of_an_undisturbed_run(engine_name, memory, tmp_path):
-    random = Random(f"{SEED} {engine_name}")
-    with make_broker(engine_name, memory / f"chaos-{engine_name}") as broker:
-        system, records = System(broker, tmp_path), Input(random)
+def test_the_output_is_that_of_an_undisturbed_run(engine_name, group_protocol, memory, tmp_path):
+    random = Random(f"{SEED} {engine_name} {group_protocol}")
+    with make_broker(engine_name, memory / f"chaos-{engine_name}-{group_protocol}") as broker:
+        system, records = System(broker, tmp_path, group_protocol), Input(random)
         with system.instances as instances:
             for name in ("1", "2"):
                 instances.start(name)
