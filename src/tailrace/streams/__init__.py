@@ -10,6 +10,7 @@ from tailrace.streams.errors import ProcessingFailed, TopologyError
 from tailrace.streams.handling import OnError
 from tailrace.streams.operators.decide import Identity
 from tailrace.streams.processor import Processor, ProcessorContext, Stored
+from tailrace.streams.queries import Queries, TableQuery
 from tailrace.streams.runtime import run
 from tailrace.streams.state.table import Entry, TableReader
 from tailrace.streams.stream import Stream
@@ -29,11 +30,13 @@ __all__ = [
     "ProcessingFailed",
     "Processor",
     "ProcessorContext",
+    "Queries",
     "Sessions",
     "Stored",
     "Stream",
     "StreamsConfig",
     "Table",
+    "TableQuery",
     "TableReader",
     "Topology",
     "TopologyError",

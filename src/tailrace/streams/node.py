@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from tailrace.registry.serde import Serde
     from tailrace.streams.code.code import Code
     from tailrace.streams.code.flow import Flow, Forward
+    from tailrace.streams.state.kept import Kept
     from tailrace.streams.state.store import StoreSpec
 
 
@@ -30,6 +31,14 @@ class TableOperator(Operator, Protocol):
 
     def look_up(self, code: "Code", node: "Node", key: str, key_bytes: str) -> str:
         """Write what finds a key's value, and give its variable; `node` is the place of the step."""
+
+
+@runtime_checkable
+class StoredTable(TableOperator, Protocol):
+    """A table that is kept in a store, so that it can be queried."""
+
+    def kept(self, key: "Serde[Any]") -> "Kept":
+        """How it is kept; `key` is how the table's keys are written."""
 
 
 class Stateless:

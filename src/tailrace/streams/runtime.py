@@ -23,6 +23,7 @@ import structlog
 from tailrace.client import ConsumerFenced, ProducerFenced, ensure_topics, wait_for_topics
 from tailrace.streams.config import StreamsConfig
 from tailrace.streams.plan import Plan
+from tailrace.streams.queries import Queries
 from tailrace.streams.topology import Topology
 from tailrace.streams.worker import Worker
 
@@ -36,8 +37,12 @@ def run(
     config: StreamsConfig,
     stop: threading.Event,
     on_running: Callable[[], None] = lambda: None,
+    *,
+    queries: Queries | None = None,
 ) -> None:
     """Run a topology until `stop` is set; `on_running` is called at each assignment, when state is caught up.
+
+    `queries` shows its tables to other threads.
 
     Raises TopologyError for partition counts that do not fit, LookupError for missing topics, BrokerUnreachable, and
     whatever an operator raises: the caller ends the process then, and a new one does the work again.
@@ -48,7 +53,10 @@ def run(
     ensure_topics(config.bootstrap_servers, plan.internal_topics(partitions))
     while not stop.is_set():
         try:
-            Worker(plan, config, partitions, stop, on_running).run()
+            worker = Worker(plan, config, partitions, stop, on_running)
+            if queries is not None:
+                queries.attach(worker.tasks)
+            worker.run()
         except (ConsumerFenced, ProducerFenced) as fenced:
             log.warning("starting over from what is committed", application=plan.application, reason=str(fenced))
             stop.wait(RESTART_PAUSE_S)

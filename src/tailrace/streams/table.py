@@ -42,9 +42,9 @@ class Table(Generic[K, V]):
     ) -> None:
         self.topic = topic
         self.node = node
-        self._topology = topology
-        self._key = key
-        self._value = value
+        self.topology = topology
+        self.key = key
+        self.value = value
 
     @overload
     def filter(self, predicate: "Callable[[V], object]") -> "Table[K, V]": ...
@@ -54,7 +54,7 @@ class Table(Generic[K, V]):
 
     def filter(self, predicate: "Of[K, V, object]") -> "Table[K, V]":
         """Keep the keys for whose value `predicate` is true; the others have no value."""
-        return self._step("filter", FilterTable(checked(predicate)), self._value)
+        return self._step("filter", FilterTable(checked(predicate)), self.value)
 
     @overload
     def filter_not(self, predicate: "Callable[[V], object]") -> "Table[K, V]": ...
@@ -64,7 +64,7 @@ class Table(Generic[K, V]):
 
     def filter_not(self, predicate: "Of[K, V, object]") -> "Table[K, V]":
         """Keep the keys for whose value `predicate` is not true."""
-        return self._step("filter-not", FilterTable(checked(predicate), negated=True), self._value)
+        return self._step("filter-not", FilterTable(checked(predicate), negated=True), self.value)
 
     @overload
     def map_values(self, mapper: "Callable[[V], V2]", *, value: Typed[V2] | None = None) -> "Table[K, V2]": ...
@@ -75,9 +75,9 @@ class Table(Generic[K, V]):
     def map_values(self, mapper: "Of[K, V, V2]", *, value: Typed[V2] | None = None) -> "Table[K, V2]":
         """Replace each value by what `mapper` gives."""
         operator = MapTable(checked(mapper))
-        node = self._topology.add("map-values", operator, self.node)
-        serde = None if value is None else self._topology.serde(value, node.name, "value")
-        return Table(self._topology, node, self._key, serde)
+        node = self.topology.add("map-values", operator, self.node)
+        serde = None if value is None else self.topology.serde(value, node.name, "value")
+        return Table(self.topology, node, self.key, serde)
 
     @overload
     def join(
@@ -172,15 +172,15 @@ class Table(Generic[K, V]):
         check_joiner(joiner)
         if other.node is self.node:
             raise TopologyError(f"{self.node.name}: a table cannot be joined with itself; use map_values")
-        left, right, add = self.node, other.node, self._topology.add
-        name = self._topology.number(kind.value.replace(" ", "-"))
+        left, right, add = self.node, other.node, self.topology.add
+        name = self.topology.number(kind.value.replace(" ", "-"))
         sides = [
             add("join", JoinTableSide(right, joiner, kind, is_left=True), left, name=f"{name}-left", reads=(right,)),
             add("join", JoinTableSide(left, joiner, kind, is_left=False), right, name=f"{name}-right", reads=(left,)),
         ]
-        node = add("join", JoinTables(left, right, joiner, kind, self._key), *sides, name=name)
-        serde = None if value is None else self._topology.serde(value, name, "value")
-        return Table(self._topology, node, self._key, serde)
+        node = add("join", JoinTables(left, right, joiner, kind, self.key), *sides, name=name)
+        serde = None if value is None else self.topology.serde(value, name, "value")
+        return Table(self.topology, node, self.key, serde)
 
     @overload
     def group_by(self, selector: "Callable[[V], K2]", *, key: Typed[K2] | None = None) -> "GroupedTable[K2, V]": ...
@@ -191,15 +191,15 @@ class Table(Generic[K, V]):
     def group_by(self, selector: "Of[K, V, K2]", *, key: Typed[K2] | None = None) -> "GroupedTable[K2, V]":
         """Group the values by what `selector` gives; a value that changes its group leaves the one it was in."""
         operator = Regroup(checked(selector), takes_key(selector))
-        node = self._topology.add("group-by", operator, self.node)
-        serde = STRING if key is None else self._topology.serde(key, node.name, "key")
-        return self._topology.grouped(node, serde, self._value)
+        node = self.topology.add("group-by", operator, self.node)
+        serde = STRING if key is None else self.topology.serde(key, node.name, "key")
+        return self.topology.grouped(node, serde, self.value)
 
     def to_stream(self) -> "Stream[K, V | None]":
         """The changes as a flow of records: the new value of a key, or None where it has none any more."""
-        node = self._topology.add("to-stream", ToStream(), self.node)
-        value: Serde[Any] | None = self._value
-        return self._topology.stream_of(node, self._key, value, nullable=True)
+        node = self.topology.add("to-stream", ToStream(), self.node)
+        value: Serde[Any] | None = self.value
+        return self.topology.stream_of(node, self.key, value, nullable=True)
 
     def to(self, topic: str, value: Typed[V] | None = None, *, key: Typed[K] | None = None) -> None:
         """Write the changes to a topic."""
@@ -207,7 +207,7 @@ class Table(Generic[K, V]):
         changes.to(topic, value, key=key)
 
     def _step(self, kind: str, operator: Operator, value: Serde[Any] | None) -> "Table[K, Any]":
-        return Table(self._topology, self._topology.add(kind, operator, self.node), self._key, value)
+        return Table(self.topology, self.topology.add(kind, operator, self.node), self.key, value)
 
 
 class GlobalTable(Generic[K, V]):

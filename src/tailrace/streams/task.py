@@ -129,6 +129,10 @@ class Task:
         """Whether one of the steps has a store of this name."""
         return name in self._stores
 
+    def state(self, name: str) -> Store[Any] | None:
+        """The store of a step or of a table, if there is one of this name."""
+        return self._tables[name].store if name in self._tables else self._stores.get(name)
+
     def table(self, topic: str) -> TableStore[Any, Any]:
         """The content of a table."""
         return self._tables[topic]

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 from confluent_kafka import Consumer, TopicPartition
@@ -17,6 +17,7 @@ from tailrace.streams.global_table import GlobalTables
 from tailrace.streams.outbox import Outbox
 from tailrace.streams.plan import Plan
 from tailrace.streams.state.backend import RocksBackend
+from tailrace.streams.task import Task
 
 log = structlog.get_logger("tailrace.streams")
 
@@ -76,6 +77,10 @@ class Worker:
             self._commit()
         finally:
             self._close()
+
+    def tasks(self) -> Collection[Task]:
+        """The tasks that are here."""
+        return self._assignment.tasks.values()
 
     def _step(self) -> None:
         # While a transaction is open there is no waiting: what is not there yet does not hold up the commit.

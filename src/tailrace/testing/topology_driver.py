@@ -12,6 +12,7 @@ from confluent_kafka import Message
 from tailrace.clock import Clock, now_ms
 from tailrace.registry.serde import Serde
 from tailrace.streams.plan import Plan
+from tailrace.streams.queries import Queries
 from tailrace.streams.state.backend import Backend, MemoryBackend
 from tailrace.streams.state.store import Store
 from tailrace.streams.state.table import TableStore
@@ -118,6 +119,12 @@ class TopologyDriver:
     def store(self, name: str) -> Store[Any]:
         """A store of one of the steps."""
         return next(task for task in self._tasks.values() if task.has_store(name)).store(name)
+
+    def queries(self) -> Queries:
+        """The tables, as an application's other threads see them."""
+        queries = Queries()
+        queries.attach(self._tasks.values)
+        return queries
 
     def contents(self) -> dict[str, dict[bytes, bytes]]:
         """What all stores and tables hold, by name, as it is written; keys in order of bytes."""

@@ -31,8 +31,8 @@ class Application:
             self.producer.produce(f"{self.prefix}additions", PackSerde(Add).encode(request), key=key)
         assert self.producer.flush(60) == 0
 
-    def start(self, instance="1", folder=None, **config):
-        return Running(self, instance, self.folder / (folder or instance), config)
+    def start(self, instance="1", folder=None, queries=None, **config):
+        return Running(self, instance, self.folder / (folder or instance), config, queries)
 
     def added(self):
         return [
@@ -63,7 +63,7 @@ class Application:
 class Running:
     """One instance, in a thread."""
 
-    def __init__(self, application, instance, folder, config):
+    def __init__(self, application, instance, folder, config, queries):
         self.stop_event, self.running, self.failure = threading.Event(), threading.Event(), None
         settings = StreamsConfig(
             application.bootstrap_servers, folder, instance=instance, session_timeout_ms=SESSION_TIMEOUT_MS, **config
@@ -71,7 +71,7 @@ class Running:
 
         def target():
             try:
-                run(application.topology, settings, self.stop_event, self.running.set)
+                run(application.topology, settings, self.stop_event, self.running.set, queries=queries)
             except BaseException as failure:
                 self.failure = failure
 

@@ -76,6 +76,17 @@ def test_sessions_of_an_idle_stream_close_by_the_clock():
     assert results(driver) == [("a", 1000, 1001, 1)]
 
 
+def test_tables_by_sessions_can_be_joined():
+    topology = Topology("app")
+    grouped = topology.stream("in", int).group_by_key().windowed_by(Sessions(10))
+    most = grouped.reduce(max)
+    grouped.count().join(most, lambda count, most: count * 100 + most, value=int).to("out")
+    driver = TopologyDriver(topology)
+    pipe(driver, (5, 7), (15, 2), (40, 9))
+    last = dict(driver.read("out"))
+    assert last == {Windowed("a", 5, 6): None, Windowed("a", 5, 16): 207, Windowed("a", 40, 41): 109}
+
+
 def test_keys_within_sessions_are_written_as_kafka_streams_does():
     driver = summed(Sessions(10))
     pipe(driver, (1, 1), (3, 1))

@@ -1,10 +1,11 @@
 """What a type checker knows of a topology: `make check` checks this file, and nobody runs it."""
 
+from collections.abc import Iterator
 from typing import assert_type
 
 from msgspec import Struct
 
-from tailrace.streams import Stream, Table, Topology, Tumbling, Windowed
+from tailrace.streams import Queries, Stream, Table, Topology, Tumbling, Windowed
 
 
 class Payment(Struct, frozen=True):
@@ -43,3 +44,8 @@ assert_type(names.to_stream(), Stream[str, str | None])
 
 payments.filter(lambda p: p.nothing)  # type: ignore[attr-defined]
 payments.join(names, lambda p: p)  # type: ignore[arg-type, misc]
+
+sizes = payments.group_by_key().windowed_by(Tumbling("1m")).count()
+assert_type(Queries().of(names).get("alice"), str | None)
+assert_type(Queries().of(sizes).fetch("alice"), Iterator[tuple[Windowed[str], int]])
+Queries().of(names).fetch("alice")  # type: ignore[misc]

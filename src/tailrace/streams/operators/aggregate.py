@@ -8,8 +8,9 @@ from tailrace.registry.serde import Serde
 from tailrace.streams.aggregates import Aggregate, check_new
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
-from tailrace.streams.node import Meeting, Node, TableOperator
+from tailrace.streams.node import Meeting, Node, StoredTable, TableOperator
 from tailrace.streams.operators.function import needed_arguments
+from tailrace.streams.state.kept import Kept, KeptByKey
 from tailrace.streams.state.store import StoreSpec
 
 
@@ -39,6 +40,10 @@ class AggregateStream:
     def look_up(self, code: Code, node: Node, key: str, key_bytes: str) -> str:
         """See TableOperator."""
         return found(code, self.aggregate, f"{code.store(self.store, 'get')}({key_bytes})")
+
+    def kept(self, key: Serde[Any]) -> Kept:
+        """See StoredTable."""
+        return KeptByKey(self.store, key, result_of(self.aggregate))
 
     def describe(self) -> str:
         """See Operator."""
@@ -82,6 +87,10 @@ class Cogroup(Meeting):
         """See TableOperator."""
         return cast(TableOperator, self.first.operator).look_up(code, self.first, key, key_bytes)
 
+    def kept(self, key: Serde[Any]) -> Kept:
+        """See StoredTable."""
+        return cast(StoredTable, self.first.operator).kept(key)
+
     def describe(self) -> str:
         """See Operator."""
         return f"cogroup in {self.store}"
@@ -120,3 +129,13 @@ def found(code: Code, aggregate: Aggregate[Any, Any], kept: str) -> str:
     if result is None:
         return variable
     return code.assign("other", f"None if {variable} is None else {code.constant(result, 'result')}({variable})")
+
+
+def result_of(aggregate: Aggregate[Any, Any]) -> Callable[[Any], Any]:
+    """What gives the result of an aggregate."""
+    result: Callable[[Any], Any] = getattr(aggregate, "result", _itself)
+    return result
+
+
+def _itself(aggregate: Any) -> Any:
+    return aggregate

@@ -8,8 +8,10 @@ from tailrace.registry.serde import Serde
 from tailrace.streams.aggregates import Aggregate
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
-from tailrace.streams.operators.aggregate import added, results
+from tailrace.streams.node import Node
+from tailrace.streams.operators.aggregate import added, found, result_of, results
 from tailrace.streams.operators.window import CHANGELOG_EXTRA_MS
+from tailrace.streams.state.kept import Kept, KeptBySession
 from tailrace.streams.state.sessions import SessionsSerde
 from tailrace.streams.state.store import StoreSpec
 from tailrace.streams.windows import START, Emit, Sessions, SessionSerde, Windowed
@@ -53,6 +55,15 @@ class AggregateSessions:
             with code.block(f"if {time}.now >= {sessions}.due:"):
                 code.line(f"{close}()")
 
+    def look_up(self, code: Code, node: Node, key: str, key_bytes: str) -> str:
+        """See TableOperator."""
+        sessions = code.shared(("sessions", self.store), self._open_sessions, "sessions")
+        return found(code, self.aggregate, f"{sessions}.at({key_bytes})")
+
+    def kept(self, key: Serde[Any]) -> Kept:
+        """See StoredTable."""
+        return KeptBySession(self.store, self.key, result_of(self.aggregate))
+
     def describe(self) -> str:
         """See Operator."""
         return f"aggregate {type(self.aggregate).__name__} in {self.store} by sessions {self.sessions.gap} apart"
@@ -93,7 +104,7 @@ class AggregateSessions:
         self, first: int, last: int, met: list[tuple[int, int, Any]], after: Any
     ) -> list[tuple[int, int, Any, Any]]:
         """Start, end, result and former result of the sessions that have changed, those that are no more before it."""
-        result = getattr(self.aggregate, "result", _itself)
+        result = result_of(self.aggregate)
         same = [result(kept) for start, end, kept in met if (start, end) == (first, last)]
         gone = [(start, end, None, result(kept)) for start, end, kept in met if (start, end) != (first, last)]
         return [*gone, (first, last, result(after), same[0] if same else None)]
@@ -120,7 +131,3 @@ class AggregateSessions:
             key_serde=self.key_of_windows,
             value_serde=None,
         )
-
-
-def _itself(aggregate: Any) -> Any:
-    return aggregate

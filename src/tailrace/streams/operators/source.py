@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any
 
 from tailrace.registry.serde import Serde
@@ -9,6 +10,7 @@ from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
 from tailrace.streams.node import Node, Stateless
 from tailrace.streams.record import Record
+from tailrace.streams.state.kept import Kept, KeptByKey
 from tailrace.streams.state.table import Entry
 
 # Milliseconds since 1970 of a record; its second argument is the decoded value.
@@ -63,6 +65,10 @@ class TableSource(Stateless):
         """See TableOperator."""
         entry = self._entry(code, key_bytes)
         return code.assign("other", f"None if {entry} is None else {entry}.value")
+
+    def kept(self, key: Serde[Any]) -> Kept:
+        """See StoredTable."""
+        return KeptByKey(self.topic, key, attrgetter("value"))
 
     def describe(self) -> str:
         """See Operator."""

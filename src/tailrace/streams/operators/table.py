@@ -8,6 +8,7 @@ from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
 from tailrace.streams.node import Node, Stateless, TableOperator
 from tailrace.streams.operators.function import Function, call_on, name_of
+from tailrace.streams.state.kept import Kept, KeptByKey
 from tailrace.streams.state.store import StoreSpec
 
 
@@ -106,6 +107,10 @@ class ToTable:
     def look_up(self, code: Code, node: Node, key: str, key_bytes: str) -> str:
         """See TableOperator."""
         return code.assign("other", f"{code.store(self.store, 'get')}({key_bytes})")
+
+    def kept(self, key: Serde[Any]) -> Kept:
+        """See StoredTable."""
+        return KeptByKey(self.store, key, lambda value: value)
 
     def describe(self) -> str:
         """See Operator."""

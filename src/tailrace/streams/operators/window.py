@@ -11,7 +11,8 @@ from tailrace.streams.aggregates import Aggregate
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
 from tailrace.streams.node import Node
-from tailrace.streams.operators.aggregate import added, found, results
+from tailrace.streams.operators.aggregate import added, found, result_of, results
+from tailrace.streams.state.kept import Kept, KeptByWindow
 from tailrace.streams.state.store import StoreSpec
 from tailrace.streams.windows import START, Emit, Hopping, Windowed, WindowedSerde
 
@@ -62,6 +63,10 @@ class AggregateWindows:
         """See TableOperator; the store has the window's start before the key, records have it after."""
         kept = f"{code.store(self.store, 'get')}({key_bytes}[-8:] + {key_bytes}[:-8])"
         return found(code, self.aggregate, kept)
+
+    def kept(self, key: Serde[Any]) -> Kept:
+        """See StoredTable."""
+        return KeptByWindow(self.store, self.key, result_of(self.aggregate), self.windows.size_ms)
 
     def describe(self) -> str:
         """See Operator."""

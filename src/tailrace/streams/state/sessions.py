@@ -10,6 +10,7 @@ from tailrace.registry.errors import SerdeError
 from tailrace.registry.serde import Serde
 from tailrace.streams.state.store import Store
 from tailrace.streams.state.windows import NEVER
+from tailrace.streams.windows import START
 
 # Times of the first and of the last record, in milliseconds since 1970, and the aggregate of all.
 Session = tuple[int, int, Any]
@@ -61,6 +62,12 @@ class OpenSessions:
         others = (each for each in self._store.get(key) or () if each not in met)
         self._store.put(key, tuple(sorted((*others, session), key=_first)))
         self._expect(session[1] + self._open_ms, key)
+
+    def at(self, windowed: bytes) -> Any:
+        """Give the aggregate of a session by its key as SessionSerde writes it, or None."""
+        last, first = START.decode(windowed[-16:-8]), START.decode(windowed[-8:])
+        sessions = self._store.get(windowed[:-16]) or ()
+        return next((kept for start, end, kept in sessions if (start, end) == (first, last)), None)
 
     def reset(self) -> None:
         """Forget what is known: the store has changed behind one's back."""

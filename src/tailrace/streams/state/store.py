@@ -1,6 +1,6 @@
 """A typed store of one task: decoded values in memory, undo of what was not committed, encoding once per write."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -85,12 +85,23 @@ class Store(Generic[V]):
 
         What is put meanwhile is not seen.
         """
-        changed = {
-            key: value
-            for changes in (self._unwritten, self._uncommitted)
-            for key, value in changes.items()
-            if key >= start and (end is None or key < end)
-        }
+        changed = _within(self._unwritten, start, end) | _within(self._uncommitted, start, end)
+        return self._merged(changed, start, end)
+
+    def committed(self, key: bytes) -> V | None:
+        """The value of a key without uncommitted changes; may be asked from any thread."""
+        value = self._unwritten.get(key, _UNKNOWN)
+        if value is _UNKNOWN:
+            data = self._backend.get(self._prefix + key)
+            value = None if data is None else self._decode(data)
+        return value
+
+    def committed_range(self, start: bytes, end: bytes | None) -> Iterator[tuple[bytes, V]]:
+        """As `range`, without uncommitted changes; may be asked from any thread."""
+        return self._merged(_within(self._unwritten.copy(), start, end), start, end)
+
+    def _merged(self, changed: dict[bytes, V | None], start: bytes, end: bytes | None) -> Iterator[tuple[bytes, V]]:
+        """What the backend has, and what has changed since."""
         stop = self._prefix[:-1] + b"\1" if end is None else self._prefix + end
         size = len(self._prefix)
         ahead = sorted(changed, reverse=True)
@@ -151,3 +162,7 @@ class Store(Generic[V]):
             value = None if data is None else self._decode(data)
         self._young[key] = value
         return value
+
+
+def _within(values: Mapping[bytes, V | None], start: bytes, end: bytes | None) -> dict[bytes, V | None]:
+    return {key: value for key, value in values.items() if key >= start and (end is None or key < end)}

@@ -1,0 +1,91 @@
+"""Queries: the tables of a running application, read from any thread of its process.
+
+queries = Queries()
+words = queries.of(words_table)
+threading.Thread(target=run, args=(topology, config, stop), kwargs={"queries": queries}).start()
+words.get("alpha")
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Generic, TypeVar, overload
+
+from tailrace.streams.errors import TopologyError
+from tailrace.streams.node import StoredTable
+from tailrace.streams.state.store import Store
+from tailrace.streams.table import Table
+from tailrace.streams.task import Task
+from tailrace.streams.windows import Windowed
+
+K = TypeVar("K")
+V = TypeVar("V")
+K2 = TypeVar("K2")
+
+LATEST = (1 << 63) - 2
+
+
+class Queries:
+    """The tables of an application that `run` was given this for; until then, and afterwards, they are empty."""
+
+    def __init__(self) -> None:
+        self._tasks: Callable[[], Collection[Task]] = list
+
+    def attach(self, tasks: Callable[[], Collection[Task]]) -> None:
+        """Say where the tasks are; called by the worker whose tasks they are."""
+        self._tasks = tasks
+
+    def of(self, table: Table[K, V]) -> "TableQuery[K, V]":
+        """A table that can be asked. Raises TopologyError for one that is not kept but made of another when needed."""
+        return TableQuery(self, table)
+
+    def stores(self, name: str) -> Iterator[Store[Any]]:
+        """The stores of a name, of all tasks that are here."""
+        for task in list(self._tasks()):
+            if (store := task.state(name)) is not None:
+                yield store
+
+
+class TableQuery(Generic[K, V]):
+    """What this process has of a table: the keys of the partitions that it was assigned, as they are committed.
+
+    Windows are there while they are open. Of several partitions, the keys of one come after those of another.
+    """
+
+    def __init__(self, queries: Queries, table: Table[K, V]) -> None:
+        operator = table.node.operator
+        if table.key is None or not isinstance(operator, StoredTable):
+            raise TopologyError(f"{table.node.name} is not kept; query what it is made of, or keep it with to_table")
+        self._queries = queries
+        self._kept = operator.kept(table.key)
+
+    def get(self, key: K) -> V | None:
+        """The value of a key; None where it has none here."""
+        return next(self._ask(lambda store: (v for v in [self._kept.get(store, key)] if v is not None)), None)
+
+    def range(self, first: K | None = None, last: K | None = None) -> Iterator[tuple[K, V]]:
+        """Yield keys and values from `first` to `last`, inclusive, in the order of the keys' bytes; None is open."""
+        return self._ask(lambda store: self._kept.range(store, first, last))
+
+    def all(self) -> Iterator[tuple[K, V]]:
+        """Yield all keys and values."""
+        return self.range()
+
+    @overload
+    def fetch(self: "TableQuery[Windowed[K2], V]", key: K2) -> Iterator[tuple[Windowed[K2], V]]: ...
+
+    @overload
+    def fetch(
+        self: "TableQuery[Windowed[K2], V]", key: K2, earliest: int, latest: int
+    ) -> Iterator[tuple[Windowed[K2], V]]: ...
+
+    def fetch(self, key: Any, earliest: int = 0, latest: int = LATEST) -> Iterator[tuple[Any, Any]]:
+        """Yield the windows of a key that begin from `earliest` to `latest`, inclusive, milliseconds since 1970."""
+        return self._ask(lambda store: self._kept.fetch(store, key, earliest, latest))
+
+    def _ask(self, question: Callable[[Store[Any]], Iterator[Any]]) -> Iterator[Any]:
+        """Yield the answers of each store; one that is let go of meanwhile has no more of them."""
+        for store in self._queries.stores(self._kept.store):
+            try:
+                yield from question(store)
+            except Exception:
+                if store in self._queries.stores(self._kept.store):
+                    raise

@@ -1,0 +1,177 @@
+"""Queries: tables by their own keys, committed values only, from any thread."""
+
+import threading
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tailrace.streams import Hopping, Queries, Sessions, Topology, TopologyError, Tumbling, Windowed
+from tailrace.testing.topology_driver import TopologyDriver
+from tests.tailrace.streams.application import Application
+
+
+class Mean:
+    """What is kept is not what is passed on."""
+
+    def initial(self):
+        return (0, 0)
+
+    def add(self, aggregate, value):
+        return aggregate[0] + 1, aggregate[1] + value
+
+    def result(self, aggregate):
+        return aggregate[1] / aggregate[0]
+
+
+def asked(make):
+    """A driver, and a query of the table that `make` makes of a stream of numbers."""
+    topology = Topology("app")
+    table = make(topology, topology.stream("numbers", int))
+    driver = TopologyDriver(topology)
+    return driver, driver.queries().of(table)
+
+
+def test_a_table_gives_its_committed_values():
+    driver, counts = asked(lambda _, numbers: numbers.group_by_key().count())
+    for key in ("b", "a", "b", "c"):
+        driver.pipe("numbers", key, 1)
+    driver.pipe("numbers", "a", 1, commit=False)
+    assert (counts.get("a"), counts.get("b"), counts.get("z")) == (1, 2, None)
+    assert list(counts.all()) == [("a", 1), ("b", 2), ("c", 1)]
+    driver.commit()
+    assert list(counts.range("a", "b")) == [("a", 2), ("b", 2)]
+    driver.write()
+    driver.pipe("numbers", "bb", 1)
+    assert list(counts.range("b")) == [("b", 2), ("bb", 1), ("c", 1)]
+
+
+def test_an_aggregate_gives_its_result():
+    driver, means = asked(lambda _, numbers: numbers.group_by_key().aggregate(Mean()))
+    driver.pipe("numbers", "a", 1)
+    driver.pipe("numbers", "a", 2)
+    assert means.get("a") == 1.5
+    assert list(means.all()) == [("a", 1.5)]
+
+
+def test_tables_of_topics_and_of_streams_can_be_asked():
+    driver, limits = asked(lambda topology, numbers: (numbers.foreach(print), topology.table("limits", int))[1])
+    driver.pipe("limits", "a", 5)
+    assert (limits.get("a"), list(limits.all())) == (5, [("a", 5)])
+    driver.pipe("limits", "a", None)
+    assert (limits.get("a"), list(limits.all())) == (None, [])
+    driver, latest = asked(lambda _, numbers: numbers.to_table())
+    driver.pipe("numbers", "a", 7)
+    assert (latest.get("a"), list(latest.all())) == (7, [("a", 7)])
+
+
+def test_cogrouped_streams_can_be_asked():
+    def both(topology, numbers):
+        others = topology.stream("others", int).group_by_key()
+        added = numbers.group_by_key().cogroup(lambda total, value: total + value)
+        return added.cogroup(others, lambda total, value: total - value).aggregate(0)
+
+    driver, totals = asked(both)
+    driver.pipe("numbers", "a", 7)
+    driver.pipe("others", "a", 2)
+    assert (totals.get("a"), list(totals.all())) == (5, [("a", 5)])
+
+
+def test_windows_can_be_asked_for_while_they_are_open():
+    driver, counts = asked(lambda _, numbers: numbers.group_by_key().windowed_by(Hopping(20, 10)).count())
+    for key, time in (("a", 105), ("b", 107), ("a", 111)):
+        driver.pipe("numbers", key, 1, timestamp=time)
+    windows = [(Windowed("a", 100, 120), 2), (Windowed("a", 110, 130), 1)]
+    assert list(counts.fetch("a")) == windows
+    assert list(counts.fetch("a", 101, 110)) == windows[1:]
+    assert list(counts.fetch("a", 0, 100)) == windows[:1]
+    assert counts.get(Windowed("a", 100, 120)) == 2
+    assert counts.get(Windowed("a", 90, 110)) is None
+    assert list(counts.all()) == [windows[0], (Windowed("b", 100, 120), 1), windows[1]]
+    assert list(counts.range(Windowed("b", 100, 120), Windowed("a", 110, 130))) == list(counts.all())[1:]
+
+
+def test_sessions_can_be_asked_for_while_they_are_open():
+    driver, counts = asked(lambda _, numbers: numbers.group_by_key().windowed_by(Sessions(10, grace=100)).count())
+    for key, time in (("a", 100), ("b", 104), ("a", 105), ("a", 150)):
+        driver.pipe("numbers", key, 1, timestamp=time)
+    sessions = [(Windowed("a", 100, 106), 2), (Windowed("a", 150, 151), 1)]
+    assert list(counts.fetch("a")) == sessions
+    assert list(counts.fetch("a", 101, 150)) == sessions[1:]
+    assert counts.get(Windowed("a", 100, 106)) == 2
+    assert counts.get(Windowed("a", 100, 107)) is None
+    assert list(counts.all()) == [*sessions, (Windowed("b", 104, 105), 1)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 60), st.booleans(), st.booleans()), max_size=25))
+def test_windows_are_those_that_were_counted(steps):
+    driver, counts = asked(lambda _, n: n.group_by_key().windowed_by(Tumbling(10, grace=100)).count())
+    model = {}
+    for key, time, is_written, is_committed in steps:
+        driver.pipe("numbers", key, 1, timestamp=time, commit=is_committed)
+        if is_committed:
+            window = Windowed(key, time - time % 10, time - time % 10 + 10)
+            model[window] = model.get(window, 0) + 1
+        else:
+            driver.rollback()
+        if is_written:
+            driver.write()
+    assert dict(counts.all()) == model
+    for key in "abc":
+        assert dict(counts.fetch(key, 10, 40)) == {
+            window: count for window, count in model.items() if window.key == key and 10 <= window.start <= 40
+        }
+
+
+def test_what_is_not_kept_cannot_be_asked():
+    with pytest.raises(TopologyError, match="map-values-1 is not kept"):
+        asked(lambda _, numbers: numbers.group_by_key().count().map_values(lambda count: count + 1))
+    _, counts = asked(lambda _, numbers: numbers.group_by_key().count())
+    with pytest.raises(TypeError, match="has no windows"):
+        list(counts.fetch("a"))
+
+
+def counting(name, prefix):
+    topology = Topology(name)
+    counts = topology.stream(f"{prefix}lines", bytes).group_by_key().count(store="lines")
+    counts.to(f"{prefix}counts")
+    topology.counts = counts
+    return topology
+
+
+def test_other_threads_see_all_keys_between_the_instances_and_none_ever_goes_back(engine, unique, tmp_path):
+    application = Application(engine.bootstrap_servers, unique("queried"), tmp_path, counting)
+    tables = {}
+    for name in ("1", "2"):
+        tables[name] = Queries()
+    watched = {name: queries.of(application.topology.counts) for name, queries in tables.items()}
+    seen, wrong, stop = {}, [], threading.Event()
+
+    def watch():
+        while not stop.is_set():
+            for name, table in watched.items():
+                for key, count in table.all():
+                    if count < seen.get((name, key), 0):
+                        wrong.append((name, key, count))
+                    seen[name, key] = count
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    with application.start("1", queries=tables["1"]), application.start("2", queries=tables["2"]):
+        for _ in range(20):
+            for number in range(300):
+                application.producer.produce(f"{application.prefix}lines", b"", key=f"k{number % 30}")
+            application.producer.flush(60)
+        application.wait_for_records(f"{application.prefix}counts", 6_000)
+        while True:
+            held = {name: dict(table.all()) for name, table in watched.items()}
+            if sum(map(sum, (each.values() for each in held.values()))) == 6_000:
+                break
+        assert held["1"].keys().isdisjoint(held["2"])
+        assert held["1"] | held["2"] == {f"k{number}": 200 for number in range(30)}
+        assert all(watched[name].get(key) == 200 for name in held for key in held[name])
+    stop.set()
+    watcher.join(60)
+    assert wrong == []
+    assert list(watched["1"].all()) == list(watched["2"].all()) == []
