@@ -48,4 +48,4 @@ payments.join(names, lambda p: p)  # type: ignore[arg-type, misc]
 sizes = payments.group_by_key().windowed_by(Tumbling("1m")).count()
 assert_type(Queries().of(names).get("alice"), str | None)
 assert_type(Queries().of(sizes).fetch("alice"), Iterator[tuple[Windowed[str], int]])
-Queries().of(names).fetch("alice")  # type: ignore[call-overload]
+Queries().of(names).fetch("alice")  # type: ignore[call-overload, misc]
