@@ -12,7 +12,7 @@ from tailrace.client import watermarks
 from tailrace.streams.plan import Plan
 from tailrace.streams.progress import Progress, Source
 from tailrace.streams.restore import restore
-from tailrace.streams.state.backend import RocksBackend
+from tailrace.streams.state.backend import open_backend
 from tailrace.streams.state.stream_time import decoded
 from tailrace.streams.state.table import TableStore
 from tailrace.streams.subtopology import SubTopology
@@ -38,7 +38,7 @@ class Assignment:
         self,
         plan: Plan,
         partitions: Mapping[str, int],
-        state: Path,
+        state: Path | None,
         bootstrap_servers: str,
         outputs: list[Output],
         global_tables: dict[str, TableStore[Any, Any]],
@@ -134,18 +134,17 @@ class Assignment:
                 log.info("waiting for committed offsets", reason=exception.args[0].str())
 
     def _open_task(self, consumer: Consumer, sub: SubTopology, partition: int) -> Task:
-        folder = self._state / f"{sub.name}-{partition}"
+        folder = self._state and self._state / f"{sub.name}-{partition}"
         task = self._new_task(sub, partition, folder)
-        unusable = why_unusable(consumer, task)
-        if unusable:
+        if folder is not None and (unusable := why_unusable(consumer, task)):
             log.warning("state is rebuilt", reason=unusable, folder=str(folder))
             task.close()
             shutil.rmtree(folder)
             task = self._new_task(sub, partition, folder)
         return task
 
-    def _new_task(self, sub: SubTopology, partition: int, folder: Path) -> Task:
-        return Task(sub, partition, RocksBackend(folder), self._outputs, self._global_tables)
+    def _new_task(self, sub: SubTopology, partition: int, folder: Path | None) -> Task:
+        return Task(sub, partition, open_backend(folder), self._outputs, self._global_tables)
 
 
 def why_unusable(consumer: Consumer, task: Task) -> str | None:

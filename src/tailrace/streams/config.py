@@ -9,10 +9,11 @@ from typing import Literal
 class StreamsConfig:
     """Settings of one instance of an application.
 
-    `state`: folder for state; only this instance uses it. `instance`: a stable name that no other running instance of
-    the application has: it is the transactional id and the group's static member id, so that an instance that comes
-    back takes over from its former self at once. `max_task_idle_ms`: how long records of topics that are joined wait
-    for earlier ones of another topic that may still be written; what is written already they wait for anyway.
+    `state`: folder for state; only this instance uses it. None keeps state in memory, where each start rebuilds it from
+    its topics. `instance`: a stable name that no other running instance of the application has: it is the transactional
+    id and the group's static member id, so that an instance that comes back takes over from its former self at once.
+    `max_task_idle_ms`: how long records of topics that are joined wait for earlier ones of another topic that may still
+    be written; what is written already they wait for anyway.
 
     `group_protocol`: with "classic", an instance that was killed and starts again has its partitions back at once, but
     every rebalance stops all instances for a moment. With "consumer" (KIP-848) only what moves stops, but the
@@ -21,7 +22,7 @@ class StreamsConfig:
     """
 
     bootstrap_servers: str
-    state: Path
+    state: Path | None
     instance: str = "1"
     commit_interval_ms: int = 100
     max_batch: int = 2_000

@@ -16,7 +16,7 @@ from tailrace.streams.feed import Feed, Run
 from tailrace.streams.global_table import GlobalTables
 from tailrace.streams.outbox import Outbox
 from tailrace.streams.plan import Plan
-from tailrace.streams.state.backend import RocksBackend
+from tailrace.streams.state.backend import open_backend
 from tailrace.streams.task import Task
 
 log = structlog.get_logger("tailrace.streams")
@@ -48,7 +48,7 @@ class Worker:
         self._globals = GlobalTables(
             plan.application,
             plan.global_tables,
-            RocksBackend(config.state / "global"),
+            open_backend(config.state and config.state / "global"),
             config.bootstrap_servers,
             partitions,
         )

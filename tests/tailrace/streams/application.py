@@ -31,8 +31,9 @@ class Application:
             self.producer.produce(f"{self.prefix}additions", PackSerde(Add).encode(request), key=key)
         assert self.producer.flush(60) == 0
 
-    def start(self, instance="1", folder=None, queries=None, **config):
-        return Running(self, instance, self.folder / (folder or instance), config, queries)
+    def start(self, instance="1", folder=None, queries=None, in_memory=False, **config):
+        state = None if in_memory else self.folder / (folder or instance)
+        return Running(self, instance, state, config, queries)
 
     def added(self):
         return [

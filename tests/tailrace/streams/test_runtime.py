@@ -76,6 +76,15 @@ def test_an_instance_with_an_empty_disk_rebuilds_its_state_from_the_events(appli
     check_exactly_once(application, 400)
 
 
+def test_state_in_memory_is_rebuilt_from_the_events(application, tmp_path):
+    for batch in range(2):
+        application.send(requests(300, start=batch * 300))
+        with application.start("1", in_memory=True):
+            application.wait_for_added(300 * (batch + 1))
+    check_exactly_once(application, 600)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_instances_share_the_work_and_hand_it_over(application):
     application.send(requests(500))
     with application.start("1"):

@@ -20,6 +20,11 @@ _WRITTEN_AT = b"\0written-at"
 _INT64 = struct.Struct(">q")
 
 
+def open_backend(folder: Path | None) -> "Backend":
+    """State in a folder, or in memory."""
+    return MemoryBackend() if folder is None else RocksBackend(folder)
+
+
 class Backend(Protocol):
     """A key-value store that takes entries and offsets in one atomic write."""
 
