@@ -29,10 +29,17 @@ RebalanceCallback = Callable[[list[TopicPartition]], None]
 
 
 class Feed:
-    """The consumer of a worker, read in a way that a rebalance in the middle neither repeats nor skips a record."""
+    """The consumer of a worker, read in a way that a rebalance in the middle neither repeats nor skips a record.
 
-    def __init__(self, consumer: Consumer, plan: Plan, assignment: Assignment, config: StreamsConfig) -> None:
+    `asker`: a client with connections of its own, which asks where topics end. On those of the consumer a question
+    waits behind a fetch, and that waits for half a second where nothing comes.
+    """
+
+    def __init__(
+        self, consumer: Consumer, asker: Consumer, plan: Plan, assignment: Assignment, config: StreamsConfig
+    ) -> None:
         self._consumer = consumer
+        self._asker = asker
         self._plan = plan
         self._assignment = assignment
         self._max_batch = config.max_batch
@@ -141,7 +148,7 @@ class Feed:
         What the client remembers of an end is of its last fetch, and the records at hand may be younger than that.
         """
         waiting = [(topic, id_[1]) for id_, inputs in self._timed.items() if inputs for topic in inputs.topics]
-        return ends(self._consumer, waiting, ENDS_TIMEOUT_S) if waiting else {}
+        return ends(self._asker, waiting, ENDS_TIMEOUT_S) if waiting else {}
 
     def _is_behind(self, task_id: TaskId, known: Mapping[Source, int], topic: str) -> bool:
         if self._assignment.progress.is_behind((topic, task_id[1]), known):
@@ -183,7 +190,7 @@ class Feed:
         """
         deadline = time.monotonic() + TABLE_WAIT_S
         wanted = {(table, number) for topic, number in self._runs for table in self._plan.of_topic[topic].tables}
-        known = ends(self._consumer, wanted, ENDS_TIMEOUT_S) if wanted else {}
+        known = ends(self._asker, wanted, ENDS_TIMEOUT_S) if wanted else {}
         while self._is_any_behind(wanted, known) and time.monotonic() < deadline:
             self._collect(self._read(self._max_batch, 0.002))
 

@@ -62,7 +62,10 @@ class Worker:
             stop.is_set,
         )
         self._consumer = self._new_consumer()
-        self._feed = Feed(self._consumer, plan, self._assignment, config)
+        self._asker = (
+            consumer(config.bootstrap_servers, f"{plan.application}-ends") if plan.needs_ends else self._consumer
+        )
+        self._feed = Feed(self._consumer, self._asker, plan, self._assignment, config)
 
     def run(self) -> None:
         """Work until told to stop.
@@ -194,6 +197,8 @@ class Worker:
         self._outbox.clear()
         self._producer.close()
         self._consumer.close()
+        if self._asker is not self._consumer:
+            self._asker.close()
         self._assignment.release()
         self._globals.close()
 

@@ -98,12 +98,19 @@ class ScriptedConsumer:
     def resume(self, partitions):
         self.paused -= {partition.topic for partition in partitions}
 
+
+@dataclass
+class Asker:
+    """The client that is asked where topics end, since on the consumer's connections a question waits for a fetch."""
+
+    consumer: ScriptedConsumer
+
     def offsets_for_times(self, partitions, timeout_s):
         assert all(partition.offset == OFFSET_END for partition in partitions)
-        self.asked += 1
-        if self.is_broker_gone:
+        self.consumer.asked += 1
+        if self.consumer.is_broker_gone:
             raise KafkaException(KafkaError(KafkaError._TIMED_OUT))
-        return [TopicPartition(p.topic, p.partition, self.ends.get(p.topic, 0)) for p in partitions]
+        return [TopicPartition(p.topic, p.partition, self.consumer.ends.get(p.topic, 0)) for p in partitions]
 
 
 class Assignment:
@@ -134,7 +141,7 @@ class Assignment:
 def feed(script, ends=None, assignment=None, on_rebalance=lambda partitions: None, plan=None, max_batch=100, **config):
     consumer = ScriptedConsumer(script, ends or {})
     config = StreamsConfig("", Path(), max_batch=max_batch, **config)
-    feed = Feed(consumer, plan or looked_up(), assignment or Assignment(accounts=0), config)
+    feed = Feed(consumer, Asker(consumer), plan or looked_up(), assignment or Assignment(accounts=0), config)
     feed.subscribe(on_rebalance, on_rebalance, on_rebalance)
     return feed, consumer
 
