@@ -1,0 +1,189 @@
+"""Runs the jobs in each system: `make bench-streams`, `ARGS="--job fraud --system tailrace"`."""
+
+import argparse
+import itertools
+import shutil
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.report import Report, quick
+from benchmarks.streams import load
+from benchmarks.streams.contracts import Account, Outcome, Paid, Payment, Request, serde
+from benchmarks.streams.measure import PARTITIONS, Application, Output, latencies, rate, restart_s
+from benchmarks.streams.systems import System, systems
+from tailrace.client import Topic, ensure_topics
+from tailrace.registry.client import RegistryClient
+from tailrace.testing.broker import BrokerProcess
+from tailrace.testing.kafka import KafkaProcess
+from tailrace.testing.registry import RegistryProcess
+
+HEAP_MB = 1024
+RATE = 1000
+RESTART_LIMIT_S = 90.0
+FIRST_MS = 1_700_000_000_000
+# Of the backlog: as many records in a millisecond, so that windows of a minute have many keys and close now and then.
+PER_MS = 20
+
+
+class Size(NamedTuple):
+    """How much is done."""
+
+    records: int
+    warm_up_s: float
+    seconds: float
+    latency_s: float
+    accounts: int = 100_000
+
+
+SIZE = Size(1_000_000, 2, 10, 5) if quick() else Size(2_000_000, 5, 20, 20)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job: the classes of its records, and the share of records that have an output."""
+
+    name: str
+    input: type | None
+    output: type | None
+    share: float = 1.0
+    table: type | None = None
+
+
+JOBS = {
+    job.name: job
+    for job in (
+        Job("fraud", Payment, Payment, 0.2),
+        Job("ledger", Request, Outcome),
+        Job("windows", None, None),
+        Job("join", Payment, Paid, table=Account),
+    )
+}
+
+
+@dataclass
+class Engine:
+    """A broker with a registry, and the topics that are on it."""
+
+    name: str
+    bootstrap_servers: str
+    registry: RegistryClient
+    registry_url: str
+    folder: Path
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def topic(self, name: str, kind: type | None) -> str:
+        """Make a topic for values of a class."""
+        ensure_topics(self.bootstrap_servers, [Topic(name, PARTITIONS, {"retention.ms": "-1"})])
+        if kind is not None:
+            _ = serde(self.registry, name, kind).schema_id
+        return name
+
+    def table(self, job: Job) -> str | None:
+        """Make and fill the table of a job."""
+        if job.table is None:
+            return None
+        topic = self.topic(f"{job.name}-table", job.table)
+        owners = load.owners(self.registry, topic, SIZE.accounts)
+        load.send(self.bootstrap_servers, topic, owners, SIZE.accounts, FIRST_MS - 1000, SIZE.accounts)
+        return topic
+
+    def backlog(self, job: Job) -> str:
+        """Make and fill the input of a job."""
+        topic = self.topic(f"{job.name}-in", job.input)
+        records = load.INPUTS[job.name](self.registry, topic, SIZE.accounts)
+        load.send(self.bootstrap_servers, topic, records, SIZE.records, FIRST_MS, PER_MS)
+        return topic
+
+    def application(self, system: System, job: Job, source: str, table: str | None) -> tuple[Application, Output]:
+        """A system at a job, with an output and a state of its own."""
+        name = f"{job.name}-{system.slug}-{next(self._numbers)}"
+        sink = self.topic(f"{name}-out", job.output)
+        state = self.folder / name
+        shutil.rmtree(state, ignore_errors=True)
+        options = {
+            "--bootstrap-servers": self.bootstrap_servers,
+            "--registry": self.registry_url,
+            "--application": name,
+            "--input": source,
+            "--output": sink,
+            "--table": table,
+            "--state": str(state),
+        }
+        given = [word for option, value in options.items() if value is not None for word in (option, value)]
+        application = Application([*system.argv, job.name, *given, *system.options], self.folder / f"{name}.log")
+        return application, Output(self.bootstrap_servers, sink)
+
+
+def throughput(report: Report, engine: Engine, job: Job, system: System, source: str, table: str | None) -> None:
+    """How fast the backlog is worked off, and what that costs."""
+    application, output = engine.application(system, job, source, table)
+    expected = round(SIZE.records * job.share * 0.99)
+    with output, report.stolen(job.name, system.name), application:
+        found = rate(application, output, expected, SIZE.warm_up_s, SIZE.seconds)
+    report.add(job.name, system.name, "throughput", found.per_s / job.share, "records/s")
+    report.add(job.name, system.name, "processor time", found.cpu_s * job.share * 1e6, "µs/record")
+    report.add(job.name, system.name, "peak memory", application.peak_memory / 2**20, "MiB")
+
+
+def latency(report: Report, engine: Engine, job: Job, system: System, table: str | None) -> None:
+    """How long single records take at a steady rate, and how long a crash interrupts them."""
+    source = engine.topic(f"{job.name}-{system.slug}-live", job.input)
+    records = load.INPUTS[job.name](engine.registry, source, SIZE.accounts)
+    application, output = engine.application(system, job, source, table)
+    live = load.SteadyLoad(engine.bootstrap_servers, source, records, RATE)
+    live.start()
+    with output, application:
+        output.wait_for(1, 120, application.check)
+        latencies(output, 5)  # what has piled up, and the first of what has not
+        found = sorted(latencies(output, SIZE.latency_s))
+        if found:
+            for share in (50, 99):
+                value = found[min(len(found) * share // 100, len(found) - 1)]
+                report.add(job.name, system.name, f"latency at {RATE:,}/s, p{share}", value, "ms")
+        seconds = restart_s(application, output, RESTART_LIMIT_S)
+        report.add(job.name, system.name, "restart after kill -9", seconds, "s")
+        live.stop()
+
+
+def main() -> None:
+    """Run what is wanted."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--job", choices=JOBS, action="append", help="only this job; may be repeated")
+    parser.add_argument("--system", action="append", help="only this system; may be repeated")
+    parser.add_argument("--only", choices=("throughput", "latency"))
+    parser.add_argument("--engine", choices=("embedded", "apache"), action="append")
+    wanted = parser.parse_args()
+    report = Report("streams")
+    jobs = [JOBS[name] for name in wanted.job or JOBS]
+    for name in wanted.engine or ["embedded", "apache"]:
+        chosen = [s for s in systems(name) if wanted.system is None or s.slug in wanted.system]
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-streams-")))
+            server = stack.enter_context(BrokerProcess() if name == "embedded" else KafkaProcess(heap_mb=HEAP_MB))
+            registry = stack.enter_context(RegistryProcess(server.bootstrap_servers))
+            client = RegistryClient(registry.url)
+            engine = Engine(name, server.bootstrap_servers, client, registry.url, folder)
+            for job in jobs:
+                run(report, engine, job, chosen, wanted.only)
+    report.finish()
+
+
+def run(report: Report, engine: Engine, job: Job, chosen: Sequence[System], only: str | None) -> None:
+    """One job in each system."""
+    able = [system for system in chosen if job.name in system.jobs]
+    table = engine.table(job)
+    if only != "latency":
+        source = engine.backlog(job)
+        for system in able:
+            throughput(report, engine, job, system, source, table)
+    if only != "throughput":
+        for system in able:
+            latency(report, engine, job, system, table)
+
+
+if __name__ == "__main__":
+    main()
