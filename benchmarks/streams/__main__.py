@@ -4,6 +4,7 @@ import argparse
 import itertools
 import shutil
 import tempfile
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from tailrace.testing.registry import RegistryProcess
 HEAP_MB = 1024
 RATE = 1000
 RESTART_LIMIT_S = 90.0
+FILL_TIMEOUT_S = 3600.0
 FIRST_MS = 1_700_000_000_000
 # Of the backlog: as many records in a millisecond, so that windows of a minute have many keys and close now and then.
 PER_MS = 20
@@ -36,10 +38,11 @@ class Size(NamedTuple):
     warm_up_s: float
     seconds: float
     latency_s: float
+    many_accounts: int
     accounts: int = 100_000
 
 
-SIZE = Size(1_000_000, 2, 10, 5) if quick() else Size(2_000_000, 5, 20, 20)
+SIZE = Size(1_000_000, 2, 10, 5, 1_000_000) if quick() else Size(2_000_000, 5, 20, 20, 10_000_000)
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Engine:
     registry: RegistryClient
     registry_url: str
     folder: Path
-    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+    numbers: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def topic(self, name: str, kind: type | None) -> str:
         """Make a topic for values of a class."""
@@ -98,9 +101,16 @@ class Engine:
         load.send(self.bootstrap_servers, topic, records, SIZE.records, FIRST_MS, PER_MS)
         return topic
 
+    def large_backlog(self) -> str:
+        """Make and fill the input of a ledger: a deposit of each of many accounts, and then as always."""
+        topic = self.topic("ledger-large-in", Request)
+        records = load.requests(self.registry, topic, SIZE.many_accounts, fill=True)
+        load.send(self.bootstrap_servers, topic, records, SIZE.many_accounts + SIZE.records, FIRST_MS, PER_MS)
+        return topic
+
     def application(self, system: System, job: Job, source: str, table: str | None) -> tuple[Application, Output]:
         """A system at a job, with an output and a state of its own."""
-        name = f"{job.name}-{system.slug}-{next(self._numbers)}"
+        name = f"{job.name}-{system.slug}-{next(self.numbers)}"
         sink = self.topic(f"{name}-out", job.output)
         state = self.folder / name
         shutil.rmtree(state, ignore_errors=True)
@@ -139,14 +149,41 @@ def latency(report: Report, engine: Engine, job: Job, system: System, table: str
     with output, application:
         output.wait_for(1, 120, application.check)
         latencies(output, 5)  # what has piled up, and the first of what has not
-        found = sorted(latencies(output, SIZE.latency_s))
-        if found:
-            for share in (50, 99):
-                value = found[min(len(found) * share // 100, len(found) - 1)]
-                report.add(job.name, system.name, f"latency at {RATE:,}/s, p{share}", value, "ms")
-        seconds = restart_s(application, output, RESTART_LIMIT_S)
-        report.add(job.name, system.name, "restart after kill -9", seconds, "s")
+        steady(report, job.name, system, application, output)
         live.stop()
+
+
+def large_state(report: Report, engine: Engine, system: System, source: str) -> None:
+    """The ledger with many accounts: how fast it is when all are there, and how soon it is back after a crash."""
+    job, title = JOBS["ledger"], f"ledger of {SIZE.many_accounts:,}"
+    application, output = engine.application(system, job, source, None)
+    sent = SIZE.many_accounts + SIZE.records
+    with output, application:
+        begun = time.monotonic()
+        output.wait_for(SIZE.many_accounts, FILL_TIMEOUT_S, application.check)
+        report.add(title, system.name, "filling", SIZE.many_accounts / (time.monotonic() - begun), "records/s")
+        expected = round(SIZE.many_accounts + SIZE.records * 0.99)
+        with report.stolen(title, system.name):
+            found = rate(application, output, expected, SIZE.warm_up_s, SIZE.seconds)
+        report.add(title, system.name, "throughput", found.per_s, "records/s")
+        report.add(title, system.name, "processor time", found.cpu_s * 1e6, "µs/record")
+        report.add(title, system.name, "peak memory", application.peak_memory / 2**20, "MiB")
+        output.wait_for(sent, FILL_TIMEOUT_S, application.check)
+        records = load.requests(engine.registry, source, SIZE.many_accounts, first=sent + next(engine.numbers) * 10**6)
+        live = load.SteadyLoad(engine.bootstrap_servers, source, records, RATE)
+        live.start()
+        latencies(output, 5)
+        steady(report, title, system, application, output)
+        live.stop()
+
+
+def steady(report: Report, title: str, system: System, application: Application, output: Output) -> None:
+    """Latencies under a steady load, and then a crash."""
+    found = sorted(latencies(output, SIZE.latency_s))
+    for share in (50, 99) if found else ():
+        value = found[min(len(found) * share // 100, len(found) - 1)]
+        report.add(title, system.name, f"latency at {RATE:,}/s, p{share}", value, "ms")
+    report.add(title, system.name, "restart after kill -9", restart_s(application, output, RESTART_LIMIT_S), "s")
 
 
 def main() -> None:
@@ -154,7 +191,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--job", choices=JOBS, action="append", help="only this job; may be repeated")
     parser.add_argument("--system", action="append", help="only this system; may be repeated")
-    parser.add_argument("--only", choices=("throughput", "latency"))
+    parser.add_argument("--only", choices=("throughput", "latency", "large-state"))
     parser.add_argument("--engine", choices=("embedded", "apache"), action="append")
     wanted = parser.parse_args()
     report = Report("streams")
@@ -169,6 +206,10 @@ def main() -> None:
             engine = Engine(name, server.bootstrap_servers, client, registry.url, folder)
             for job in jobs:
                 run(report, engine, job, chosen, wanted.only)
+            if wanted.only in (None, "large-state") and JOBS["ledger"] in jobs:
+                source = engine.large_backlog()
+                for system in (each for each in chosen if each.is_quick):
+                    large_state(report, engine, system, source)
     report.finish()
 
 
@@ -176,11 +217,11 @@ def run(report: Report, engine: Engine, job: Job, chosen: Sequence[System], only
     """One job in each system."""
     able = [system for system in chosen if job.name in system.jobs]
     table = engine.table(job)
-    if only != "latency":
+    if only in (None, "throughput"):
         source = engine.backlog(job)
         for system in able:
             throughput(report, engine, job, system, source, table)
-    if only != "throughput":
+    if only in (None, "latency"):
         for system in able:
             latency(report, engine, job, system, table)
 

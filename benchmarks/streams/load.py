@@ -36,10 +36,13 @@ def payments(registry: Registry, topic: str, accounts: int) -> Iterator[Keyed]:
         yield owner.encode(), encode(payment)
 
 
-def requests(registry: Registry, topic: str, accounts: int, *, fill: bool = False) -> Iterator[Keyed]:
-    """Deposits and withdrawals of random accounts; with `fill` a deposit of each account comes first."""
+def requests(registry: Registry, topic: str, accounts: int, *, fill: bool = False, first: int = 0) -> Iterator[Keyed]:
+    """Deposits and withdrawals of random accounts; with `fill` a deposit of each account comes first.
+
+    `first`: the number of the first request, of those that no other load has sent.
+    """
     encode, chance = serde(registry, topic, Request).encode, random.Random(SEED)
-    for number in count():
+    for number in count(first):
         is_first = fill and number < accounts
         owner = account(number if is_first else chance.randrange(accounts))
         kind = "deposit" if is_first or chance.random() < 0.5 else "withdrawal"

@@ -86,7 +86,7 @@ class Output:
                 "group.id": "benchmark",
                 "isolation.level": "read_committed",
                 "enable.auto.commit": False,
-                "fetch.wait.max.ms": 10,
+                "fetch.wait.max.ms": 100,
                 "fetch.queue.backoff.ms": 1,
                 "queued.min.messages": 1_000_000,
             }

@@ -22,6 +22,9 @@ from tailrace.streams.task import Task
 log = structlog.get_logger("tailrace.streams")
 
 CLOCK_INTERVAL_S = 0.1
+# After its end a transaction's markers are still being written for a moment. Apache Kafka refuses to begin the next one
+# meanwhile, and librdkafka asks again only after 20 ms.
+MARKERS_S = 0.002
 
 
 class Worker:
@@ -41,6 +44,7 @@ class Worker:
         self._on_running = on_running
         # When the open transaction began, and how many records it covers.
         self._begun_at: float | None = None
+        self._ended_at = 0.0
         self._records = 0
         self._written_at = self._looked_at = time.monotonic()
         self._outbox = Outbox()
@@ -125,6 +129,7 @@ class Worker:
 
     def _begin(self) -> None:
         if self._begun_at is None:
+            time.sleep(max(0.0, self._ended_at + MARKERS_S - time.monotonic()))
             self._producer.begin()
             self._begun_at = time.monotonic()
 
@@ -167,6 +172,7 @@ class Worker:
     def _end_transaction(self) -> None:
         self._outbox.clear()
         self._begun_at = None
+        self._ended_at = time.monotonic()
         self._records = 0
         if self._producer.must_be_replaced:
             log.warning("an EndTxn was sent twice; the producer is replaced so that the stray one is fenced")

@@ -48,7 +48,7 @@ class Store(Generic[V]):
         self._unwritten: dict[bytes, V | None] = {}
         # What `changes` has encoded already, of the values in `_unwritten`.
         self._encoded: dict[bytes, bytes | None] = {}
-        # Two generations: what was not asked for during a whole one is dropped with it.
+        # What the backend has. Two generations: what was not asked for during a whole one is dropped with it.
         self._young: dict[bytes, V | None] = {}
         self._old: dict[bytes, V | None] = {}
 
@@ -56,9 +56,11 @@ class Store(Generic[V]):
         """The value of a key, uncommitted changes included."""
         value = self._uncommitted.get(key, _UNKNOWN)
         if value is _UNKNOWN:
-            value = self._young.get(key, _UNKNOWN)
+            value = self._unwritten.get(key, _UNKNOWN)
             if value is _UNKNOWN:
-                value = self._load(key)
+                value = self._young.get(key, _UNKNOWN)
+                if value is _UNKNOWN:
+                    value = self._load(key)
         return value
 
     def put(self, key: bytes, value: V | None) -> None:
@@ -131,7 +133,6 @@ class Store(Generic[V]):
         """Keep what was put since the last commit or rollback."""
         if self._uncommitted:
             self._unwritten.update(self._uncommitted)
-            self._young.update(self._uncommitted)
             self._uncommitted.clear()
 
     def rollback(self) -> None:
@@ -150,10 +151,11 @@ class Store(Generic[V]):
 
     def written(self) -> None:
         """Note that the backend has all that `unwritten` gave."""
-        self._unwritten.clear()
-        self._encoded.clear()
-        if len(self._young) > CACHED_VALUES:
-            self._old, self._young = self._young, {}
+        if len(self._young) + len(self._unwritten) > CACHED_VALUES:
+            self._old, self._young = self._young, self._unwritten
+        else:
+            self._young.update(self._unwritten)
+        self._unwritten, self._encoded = {}, {}
 
     def _load(self, key: bytes) -> V | None:
         value = self._old.get(key, _UNKNOWN)
