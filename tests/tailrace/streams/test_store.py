@@ -84,20 +84,24 @@ KEYS = [b"a", b"ab", b"b"]
 
 steps = st.lists(
     st.one_of(
-        st.tuples(st.just("put"), st.sampled_from(KEYS), st.one_of(st.none(), st.integers(0, 9))),
+        st.tuples(st.sampled_from(["put", "undo"]), st.sampled_from(KEYS), st.one_of(st.none(), st.integers(0, 9))),
         st.tuples(st.sampled_from(["commit", "rollback", "write", "crash"]), st.none(), st.none()),
     )
 )
 
 
 @given(steps)
-def test_a_store_behaves_as_a_dict_with_commit_rollback_write_and_crash(steps):
+def test_a_store_behaves_as_a_dict_with_undo_commit_rollback_write_and_crash(steps):
     backend = MemoryBackend()
     store, now, committed, written = make(backend), {}, {}, {}
     for step, key, value in steps:
         if step == "put":
             store.put(key, value)
             now[key] = value
+        elif step == "undo":
+            store.mark()
+            store.put(key, value)
+            store.undo()
         elif step == "commit":
             store.commit()
             committed = dict(now)
@@ -112,6 +116,9 @@ def test_a_store_behaves_as_a_dict_with_commit_rollback_write_and_crash(steps):
             now, committed = dict(written), dict(written)
         assert {key: store.get(key) for key in KEYS} == {key: now.get(key) for key in KEYS}
         assert list(store.range(b"", None)) == sorted((key, value) for key, value in now.items() if value is not None)
+        assert dict(store.committed_range(b"", None)) == {
+            k: value for k, value in committed.items() if value is not None
+        }
         assert list(store.range(b"ab", b"b")) == [(b"ab", now.get(b"ab"))] * (now.get(b"ab") is not None)
 
 

@@ -1,16 +1,21 @@
 """A typed store of one task: decoded values in memory, undo of what was not committed, encoding once per write."""
 
-from collections.abc import Callable, Iterator, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from tailrace.registry.serde import Serde
 from tailrace.streams.state.backend import Backend
 
 V = TypeVar("V")
+V_co = TypeVar("V_co", covariant=True)
 
 # How many decoded values a store keeps in memory, at most twice this number.
 CACHED_VALUES = 25_000
+
+# How much longer than a step needs its state the changelog keeps it, for clocks and restarts.
+CHANGELOG_EXTRA_MS = 24 * 3_600_000
 
 _UNKNOWN: Any = object()
 
@@ -27,6 +32,19 @@ class StoreSpec:
     value: Serde[Any]
     changelog: bool = False
     retention_ms: int | None = None
+
+
+class Reader(Protocol[V_co]):
+    """What is read of a store, by encoded keys."""
+
+    def get(self, key: bytes) -> V_co | None:
+        """The value of a key, or None."""
+
+    def range(self, start: bytes, end: bytes | None) -> Iterator[tuple[bytes, V_co]]:
+        """Yield keys from `start`, inclusive, to `end`, exclusive or None for the last, with values, in order of bytes.
+
+        What is put meanwhile is not seen.
+        """
 
 
 class Store(Generic[V]):
@@ -46,6 +64,8 @@ class Store(Generic[V]):
         # What `put` replaced since the last `mark`, oldest first; None as long as nobody marks.
         self._replaced: list[tuple[bytes, V | None]] | None = None
         self._unwritten: dict[bytes, V | None] = {}
+        # The keys of both in order, and maybe some that were undone; None until somebody needs their order.
+        self._ordered: list[bytes] | None = None
         # What `changes` has encoded already, of the values in `_unwritten`.
         self._encoded: dict[bytes, bytes | None] = {}
         # What the backend has. Two generations: what was not asked for during a whole one is dropped with it.
@@ -67,6 +87,8 @@ class Store(Generic[V]):
         """Set a value within the current transaction."""
         if self._replaced is not None:
             self._replaced.append((key, self._uncommitted.get(key, _UNKNOWN)))
+        if self._ordered is not None and key not in self._uncommitted and key not in self._unwritten:
+            insort(self._ordered, key)
         self._uncommitted[key] = value
 
     def mark(self) -> None:
@@ -83,11 +105,15 @@ class Store(Generic[V]):
         self._replaced = []
 
     def range(self, start: bytes, end: bytes | None) -> Iterator[tuple[bytes, V]]:
-        """Yield keys from `start`, inclusive, to `end`, exclusive or None for the last, with values, in order of bytes.
-
-        What is put meanwhile is not seen.
-        """
-        changed = _within(self._unwritten, start, end) | _within(self._uncommitted, start, end)
+        """See Reader; uncommitted changes included."""
+        if self._ordered is None:
+            self._ordered = sorted(self._unwritten.keys() | self._uncommitted.keys())
+        first = bisect_left(self._ordered, start)
+        last = len(self._ordered) if end is None else bisect_left(self._ordered, end)
+        new, old = self._uncommitted, self._unwritten
+        changed = {
+            key: new[key] if key in new else old[key] for key in self._ordered[first:last] if key in new or key in old
+        }
         return self._merged(changed, start, end)
 
     def committed(self, key: bytes) -> V | None:
@@ -100,7 +126,9 @@ class Store(Generic[V]):
 
     def committed_range(self, start: bytes, end: bytes | None) -> Iterator[tuple[bytes, V]]:
         """As `range`, without uncommitted changes; may be asked from any thread."""
-        return self._merged(_within(self._unwritten.copy(), start, end), start, end)
+        unwritten = self._unwritten.copy()
+        changed = {key: value for key, value in unwritten.items() if key >= start and (end is None or key < end)}
+        return self._merged(changed, start, end)
 
     def _merged(self, changed: dict[bytes, V | None], start: bytes, end: bytes | None) -> Iterator[tuple[bytes, V]]:
         """What the backend has, and what has changed since."""
@@ -155,7 +183,7 @@ class Store(Generic[V]):
             self._old, self._young = self._young, self._unwritten
         else:
             self._young.update(self._unwritten)
-        self._unwritten, self._encoded = {}, {}
+        self._unwritten, self._encoded, self._ordered = {}, {}, None
 
     def _load(self, key: bytes) -> V | None:
         value = self._old.get(key, _UNKNOWN)
@@ -166,5 +194,9 @@ class Store(Generic[V]):
         return value
 
 
-def _within(values: Mapping[bytes, V | None], start: bytes, end: bytes | None) -> dict[bytes, V | None]:
-    return {key: value for key, value in values.items() if key >= start and (end is None or key < end)}
+class Committed(Generic[V]):
+    """A store without uncommitted changes, as a Reader for any thread."""
+
+    def __init__(self, store: Store[V]) -> None:
+        self.get = store.committed
+        self.range = store.committed_range

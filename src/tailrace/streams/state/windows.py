@@ -9,7 +9,28 @@ from tailrace.streams.windows import START
 NEVER = 1 << 62
 
 
-class OpenWindows:
+class ByTime:
+    """What a store has by time and then key, of which the oldest is taken out; nothing older comes in afterwards."""
+
+    def __init__(self, store: Store[Any]) -> None:
+        self.store = store
+        # Before this nothing is left, and what was deleted there need not be passed over again.
+        self._begin = 0
+
+    def reset(self) -> None:
+        """Forget what is known: the store has changed behind one's back."""
+        self._begin = 0
+
+    def take(self, end: int) -> Iterator[tuple[int, bytes, Any]]:
+        """Yield time, encoded key and value of all before `end`, exclusive, in this order, and forget them."""
+        if end > self._begin:
+            for place, value in list(self.store.range(START.encode(self._begin), START.encode(end))):
+                self.store.put(place, None)
+                yield START.decode(place[:8]), place[8:], value
+            self._begin = end
+
+
+class OpenWindows(ByTime):
     """The aggregates of windows that have not closed, in a store by start of the window and then key.
 
     `due`: when the first of them closes, or earlier; `closed` finds out. `length_ms`: from a window's start until it
@@ -17,7 +38,7 @@ class OpenWindows:
     """
 
     def __init__(self, store: Store[Any], length_ms: int) -> None:
-        self.store = store
+        super().__init__(store)
         self._length_ms = length_ms
         self.due = -1
 
@@ -27,14 +48,13 @@ class OpenWindows:
             self.due = start + self._length_ms
 
     def reset(self) -> None:
-        """Forget what is known: the store has changed behind one's back."""
+        """See ByTime."""
+        super().reset()
         self.due = -1
 
     def closed(self, now: int) -> Iterator[tuple[int, bytes, Any]]:
         """Yield start, encoded key and aggregate of all windows that have closed, in this order, and forget them."""
-        end = START.encode(max(now - self._length_ms + 1, 0))
-        for key, aggregate in list(self.store.range(b"", end)):
-            self.store.put(key, None)
-            yield START.decode(key[:8]), key[8:], aggregate
-        first = next(self.store.range(end, None), None)
+        end = max(now - self._length_ms + 1, 0)
+        yield from self.take(end)
+        first = next(self.store.range(START.encode(end), None), None)
         self.due = NEVER if first is None else START.decode(first[0][:8]) + self._length_ms
