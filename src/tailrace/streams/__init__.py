@@ -9,10 +9,14 @@ from tailrace.streams.config import StreamsConfig
 from tailrace.streams.errors import ProcessingFailed, TopologyError
 from tailrace.streams.handling import OnError
 from tailrace.streams.operators.decide import Identity
-from tailrace.streams.processor import Processor, ProcessorContext, Stored
+from tailrace.streams.processor import Processor, ProcessorContext
 from tailrace.streams.queries import Queries, TableQuery
 from tailrace.streams.runtime import run
+from tailrace.streams.state.key_value import KeyValueStore
+from tailrace.streams.state.session_store import SessionStore
 from tailrace.streams.state.table import Entry, TableReader
+from tailrace.streams.state.window_store import WindowStore
+from tailrace.streams.stored import Stored, StoredSessions, StoredWindows
 from tailrace.streams.stream import Stream
 from tailrace.streams.table import GlobalTable, Table
 from tailrace.streams.topology import Topology
@@ -26,13 +30,17 @@ __all__ = [
     "Hopping",
     "Identity",
     "JoinWindow",
+    "KeyValueStore",
     "OnError",
     "ProcessingFailed",
     "Processor",
     "ProcessorContext",
     "Queries",
+    "SessionStore",
     "Sessions",
     "Stored",
+    "StoredSessions",
+    "StoredWindows",
     "Stream",
     "StreamsConfig",
     "Table",
@@ -41,6 +49,7 @@ __all__ = [
     "Topology",
     "TopologyError",
     "Tumbling",
+    "WindowStore",
     "Windowed",
     "run",
 ]

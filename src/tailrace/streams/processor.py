@@ -18,19 +18,24 @@ class Silence:
 stream.process(Silence, stores=[Stored("last", int)]).to("states")
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from tailrace.streams.errors import TopologyError
 from tailrace.streams.record import Record
+from tailrace.streams.state.expiry import Sweep
 from tailrace.streams.state.key_value import KeyValueStore
-from tailrace.streams.types import Typed
+from tailrace.streams.state.session_store import SessionStore
+from tailrace.streams.state.store_builder import Built
+from tailrace.streams.state.window_store import WindowStore
+from tailrace.streams.stored import AnyStored, Stored, StoredSessions, StoredWindows
 from tailrace.streams.windows import Duration, milliseconds
 
 if TYPE_CHECKING:
     from tailrace.streams.task import Task
 
+K = TypeVar("K")
+V = TypeVar("V")
 K_contra = TypeVar("K_contra", contravariant=True)
 V_contra = TypeVar("V_contra", contravariant=True)
 
@@ -43,16 +48,6 @@ class Processor(Protocol[K_contra, V_contra]):
 
     def process(self, key: K_contra, value: V_contra) -> Results:
         """Take a record, and give what is passed on."""
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A store that a processor has: values by key. `changelog`: whether it can be rebuilt, and survives its disk."""
-
-    name: str
-    value: Typed[Any]
-    key: Typed[Any] = str
-    changelog: bool = True
 
 
 class Punctuation:
@@ -86,11 +81,13 @@ class ProcessorContext:
         self,
         task: "Task",
         make: "Callable[[ProcessorContext], Processor[Any, Any]]",
-        stores: dict[str, KeyValueStore[Any, Any]],
+        stores: Mapping[str, Built],
     ) -> None:
         self._task = task
         self._stores = stores
-        self._by_records: list[Punctuation] = []
+        self._by_records: list[Punctuation | Sweep] = [
+            Sweep(built.expiring) for built in stores.values() if built.expiring is not None
+        ]
         self._by_clock: list[Punctuation] = []
         self.record: Record | None = None
         self.timestamp = -1
@@ -108,11 +105,24 @@ class ProcessorContext:
         """The latest time of a record that the task has seen, in milliseconds since 1970."""
         return self._task.time.now
 
-    def store(self, name: str) -> KeyValueStore[Any, Any]:
-        """One of the stores that `process` was given."""
+    @overload
+    def store(self, store: str) -> Any: ...
+
+    @overload
+    def store(self, store: Stored[V, K]) -> KeyValueStore[K, V]: ...
+
+    @overload
+    def store(self, store: StoredWindows[V, K]) -> WindowStore[K, V]: ...
+
+    @overload
+    def store(self, store: StoredSessions[V, K]) -> SessionStore[K, V]: ...
+
+    def store(self, store: str | AnyStored) -> Any:
+        """One of the stores that `process` was given, by its name or, so that its types are known, as it was given."""
+        name = store if isinstance(store, str) else store.name
         if name not in self._stores:
             raise TopologyError(f"the processor has no store {name}; it has {', '.join(self._stores) or 'none'}")
-        return self._stores[name]
+        return self._stores[name].store
 
     def schedule(self, every: Duration, action: Callable[[int], Results], *, by_clock: bool = False) -> None:
         """Have `action(time)` called as time goes on, at the multiples of `every`, and what it gives passed on.
@@ -153,7 +163,7 @@ class ProcessorContext:
                 punctuation.expect_after(now_ms)
         return any(punctuation.due <= now_ms for punctuation in self._by_clock)
 
-    def _call(self, punctuations: list[Punctuation], now_ms: int) -> Iterable[tuple[Any, Any]]:
+    def _call(self, punctuations: Iterable[Punctuation | Sweep], now_ms: int) -> Iterable[tuple[Any, Any]]:
         for punctuation in punctuations:
             self.record, self.timestamp = None, now_ms
             yield from punctuation.call(now_ms) or ()

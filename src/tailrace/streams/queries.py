@@ -11,16 +11,18 @@ from typing import Any, Generic, TypeVar, overload
 
 from tailrace.streams.errors import TopologyError
 from tailrace.streams.node import StoredTable
-from tailrace.streams.state.store import Store
+from tailrace.streams.state.kept import Kept
+from tailrace.streams.state.store import Reader
 from tailrace.streams.table import Table
 from tailrace.streams.task import Task
-from tailrace.streams.windows import Windowed
+from tailrace.streams.windows import LATEST, Windowed
 
 K = TypeVar("K")
 V = TypeVar("V")
 K2 = TypeVar("K2")
 
-LATEST = (1 << 63) - 2
+# What a task has of a table, if it has it: how it is kept, and what is committed of it.
+Found = tuple[Kept, Reader[Any]] | None
 
 
 class Queries:
@@ -35,13 +37,12 @@ class Queries:
 
     def of(self, table: Table[K, V]) -> "TableQuery[K, V]":
         """A table that can be asked. Raises TopologyError for one that is not kept but made of another when needed."""
-        return TableQuery(self, table)
+        kept = _kept(table)
+        return TableQuery(self, lambda task: None if (reader := task.committed(kept.store)) is None else (kept, reader))
 
-    def stores(self, name: str) -> Iterator[Store[Any]]:
-        """The stores of a name, of all tasks that are here."""
-        for task in list(self._tasks()):
-            if (store := task.state(name)) is not None:
-                yield store
+    def tasks(self) -> list[Task]:
+        """The tasks that are here."""
+        return list(self._tasks())
 
 
 class TableQuery(Generic[K, V]):
@@ -50,20 +51,17 @@ class TableQuery(Generic[K, V]):
     Windows are there while they are open. Of several partitions, the keys of one come after those of another.
     """
 
-    def __init__(self, queries: Queries, table: Table[K, V]) -> None:
-        operator = table.node.operator
-        if table.key is None or not isinstance(operator, StoredTable):
-            raise TopologyError(f"{table.node.name} is not kept; query what it is made of, or keep it with to_table")
+    def __init__(self, queries: Queries, find: Callable[[Task], Found]) -> None:
         self._queries = queries
-        self._kept = operator.kept(table.key)
+        self._find = find
 
     def get(self, key: K) -> V | None:
         """The value of a key; None where it has none here."""
-        return next(self._ask(lambda store: (v for v in [self._kept.get(store, key)] if v is not None)), None)
+        return next(self._ask(lambda kept, reader: (v for v in [kept.get(reader, key)] if v is not None)), None)
 
     def range(self, first: K | None = None, last: K | None = None) -> Iterator[tuple[K, V]]:
         """Yield keys and values from `first` to `last`, inclusive, in the order of the keys' bytes; None is open."""
-        return self._ask(lambda store: self._kept.range(store, first, last))
+        return self._ask(lambda kept, reader: kept.range(reader, first, last))
 
     def all(self) -> Iterator[tuple[K, V]]:
         """Yield all keys and values."""
@@ -79,13 +77,22 @@ class TableQuery(Generic[K, V]):
 
     def fetch(self, key: Any, earliest: int = 0, latest: int = LATEST) -> Iterator[tuple[Any, Any]]:
         """Yield the windows of a key that begin from `earliest` to `latest`, inclusive, milliseconds since 1970."""
-        return self._ask(lambda store: self._kept.fetch(store, key, earliest, latest))
+        return self._ask(lambda kept, reader: kept.fetch(reader, key, earliest, latest))
 
-    def _ask(self, question: Callable[[Store[Any]], Iterator[Any]]) -> Iterator[Any]:
-        """Yield the answers of each store; one that is let go of meanwhile has no more of them."""
-        for store in self._queries.stores(self._kept.store):
+    def _ask(self, question: Callable[[Kept, Reader[Any]], Iterator[Any]]) -> Iterator[Any]:
+        """Yield the answers of each task; one that is let go of meanwhile has no more of them."""
+        for task in self._queries.tasks():
+            if (found := self._find(task)) is None:
+                continue
             try:
-                yield from question(store)
+                yield from question(*found)
             except Exception:
-                if store in self._queries.stores(self._kept.store):
+                if task in self._queries.tasks():
                     raise
+
+
+def _kept(table: Table[Any, Any]) -> Kept:
+    operator = table.node.operator
+    if table.key is None or not isinstance(operator, StoredTable):
+        raise TopologyError(f"{table.node.name} is not kept; query what it is made of, or keep it with to_table")
+    return operator.kept(table.key)

@@ -13,9 +13,9 @@ from tailrace.streams.operators.function import Of, checked
 from tailrace.streams.operators.process import Process
 from tailrace.streams.operators.sink import HeaderFunction, Router, Sink
 from tailrace.streams.operators.table import ToTable
-from tailrace.streams.processor import Processor, ProcessorContext, Stored
-from tailrace.streams.state.store import StoreSpec
+from tailrace.streams.processor import Processor, ProcessorContext
 from tailrace.streams.stateless import StatelessSteps
+from tailrace.streams.stored import AnyStored, check_stored
 from tailrace.streams.table import GlobalTable, Table
 from tailrace.streams.types import Typed
 
@@ -53,7 +53,7 @@ class Stream(StatelessSteps[K, V], Joins[K, V]):
         self,
         make: "Callable[[ProcessorContext], Processor[K, V]]",
         *,
-        stores: Sequence[Stored] = (),
+        stores: Sequence[AnyStored] = (),
         key: Typed[K2] | None = None,
         value: Typed[V2] | None = None,
     ) -> "Stream[K2, V2]":
@@ -62,14 +62,11 @@ class Stream(StatelessSteps[K, V], Joins[K, V]):
         `make(context)` makes one for each task. It has the `stores` given, whose names are part of the names of their
         changelogs. `key` and `value`: the types of what it passes on.
         """
-        source = self.keyed(self.topology.number("process")) if stores else self
-        specs, keys = [], {}
         for stored in stores:
-            specs.append(
-                StoreSpec(stored.name, self.topology.serde(stored.value, stored.name, "value"), stored.changelog)
-            )
-            keys[stored.name] = self.topology.serde(stored.key, stored.name, "key")
-        return source.rekeyed("process", Process(make, tuple(specs), keys), key, value)
+            check_stored(stored)
+        source = self.keyed(self.topology.number("process")) if stores else self
+        builders = tuple(stored.builder(self.topology.serde) for stored in stores)
+        return source.rekeyed("process", Process(make, builders), key, value)
 
     def to_table(self, *, store: str | None = None) -> "Table[K, V]":
         """Keep the latest value of each key; None deletes it. `store` names the state."""

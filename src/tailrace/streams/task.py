@@ -4,7 +4,7 @@ A task knows no consumer and no producer: records come in, outputs are appended 
 what it did is committed or rolled back. The runtime and the test driver run the same task.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 import structlog
@@ -12,15 +12,15 @@ import structlog
 from tailrace.client import dead_letter_headers
 from tailrace.clock import now_ms
 from tailrace.registry.errors import SerdeError
-from tailrace.registry.serde import Serde
 from tailrace.streams.errors import ProcessingFailed
 from tailrace.streams.handling import ErrorHandler, OnError, answer
 from tailrace.streams.processor import Processor, ProcessorContext
 from tailrace.streams.record import Record
 from tailrace.streams.state.backend import Backend
-from tailrace.streams.state.key_value import KeyValueStore
+from tailrace.streams.state.kept import Kept
 from tailrace.streams.state.sessions import OpenSessions
-from tailrace.streams.state.store import Store
+from tailrace.streams.state.store import Committed, Reader, Store
+from tailrace.streams.state.store_builder import StoreBuilder
 from tailrace.streams.state.stream_time import StreamTime
 from tailrace.streams.state.table import TableReader, TableStore
 from tailrace.streams.state.windows import OpenWindows
@@ -77,6 +77,7 @@ class Task:
         self._idle_since = 0
         self._active = True
         self._contexts: list[ProcessorContext] = []
+        self._of_processors: dict[str, tuple[Kept, Reader[Any]]] = {}
         self.clock_ms = -1
         self._functions = topology.program.bind(self)
         self._processes = self._functions.processes
@@ -113,10 +114,12 @@ class Task:
         return sessions
 
     def processor(
-        self, make: Callable[[ProcessorContext], Processor[Any, Any]], keys: Mapping[str, Serde[Any]]
+        self, make: Callable[[ProcessorContext], Processor[Any, Any]], builders: Iterable[StoreBuilder]
     ) -> ProcessorContext:
-        """What one of the steps has of a processor: with its stores, which have keys of these serdes."""
-        stores = {name: KeyValueStore(self._stores[name], key) for name, key in keys.items()}
+        """What one of the steps has of a processor: with its stores."""
+        stores = {builder.kept.store: builder.build(self) for builder in builders}
+        kept = {builder.kept.store: builder.kept for builder in builders}
+        self._of_processors |= {name: (kept[name], built.committed) for name, built in stores.items()}
         self._contexts.append(ProcessorContext(self, make, stores))
         return self._contexts[-1]
 
@@ -129,9 +132,14 @@ class Task:
         """Whether one of the steps has a store of this name."""
         return name in self._stores
 
-    def state(self, name: str) -> Store[Any] | None:
-        """The store of a step or of a table, if there is one of this name."""
-        return self._tables[name].store if name in self._tables else self._stores.get(name)
+    def committed(self, name: str) -> Reader[Any] | None:
+        """What is committed of the store of a step or of a table, for any thread, if there is one of this name."""
+        store = self._tables[name].store if name in self._tables else self._stores.get(name)
+        return None if store is None else Committed(store)
+
+    def committed_store(self, name: str) -> tuple[Kept, Reader[Any]] | None:
+        """How a processor's store of this name is kept, and what is committed of it, if there is one here."""
+        return self._of_processors.get(name)
 
     def table(self, topic: str) -> TableStore[Any, Any]:
         """The content of a table."""

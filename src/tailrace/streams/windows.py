@@ -19,6 +19,8 @@ Duration = int | timedelta | str
 
 UNITS_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 START: NumberSerde[int] = NumberSerde("q")
+# The latest time that a window can begin at.
+LATEST = (1 << 63) - 2
 
 
 class Windowed(Struct, Generic[K], frozen=True):
@@ -147,7 +149,7 @@ def milliseconds(duration: Duration) -> int:
         return round(duration / timedelta(milliseconds=1))
     if isinstance(duration, int):
         return duration
-    match = re.fullmatch(r"(\d+) ?(ms|s|m|h|d)", duration)
+    match = re.fullmatch(r"(\d+) ?(ms|s|m|h|d)", duration) if isinstance(duration, str) else None
     if match is None:
         raise TopologyError(f'{duration!r} is no duration; expected one like "500ms", "5s", "1m", "24h" or "7d"')
     return int(match[1]) * UNITS_MS[match[2]]

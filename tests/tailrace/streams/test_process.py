@@ -133,6 +133,8 @@ def test_mistakes_are_said():
         driven(Dedup)
     with pytest.raises(TopologyError, match="cannot schedule something every 0s"):
         driven(lambda context: context.schedule("0s", print))
+    with pytest.raises(TopologyError, match="'seen' is no store; expected Stored, StoredWindows or StoredSessions"):
+        driven(Dedup, ["seen"])
     driver = driven(Dedup, SEEN)
     with pytest.raises(ProcessingFailed, match="no luck"):
         driver.pipe("in", "a", 13)

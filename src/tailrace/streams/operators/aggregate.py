@@ -10,7 +10,7 @@ from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
 from tailrace.streams.node import Meeting, Node, StoredTable, TableOperator
 from tailrace.streams.operators.function import needed_arguments
-from tailrace.streams.state.kept import Kept, KeptByKey
+from tailrace.streams.state.kept import Kept, KeptByKey, itself
 from tailrace.streams.state.store import StoreSpec
 
 
@@ -133,9 +133,5 @@ def found(code: Code, aggregate: Aggregate[Any, Any], kept: str) -> str:
 
 def result_of(aggregate: Aggregate[Any, Any]) -> Callable[[Any], Any]:
     """What gives the result of an aggregate."""
-    result: Callable[[Any], Any] = getattr(aggregate, "result", _itself)
+    result: Callable[[Any], Any] = getattr(aggregate, "result", itself)
     return result
-
-
-def _itself(aggregate: Any) -> Any:
-    return aggregate

@@ -10,9 +10,8 @@ from tailrace.streams.operators.function import Function
 from tailrace.streams.operators.join_tables import Join
 from tailrace.streams.operators.pair import join_call
 from tailrace.streams.operators.sink import encoded
-from tailrace.streams.operators.window import CHANGELOG_EXTRA_MS
 from tailrace.streams.state.join_buffer import EntriesSerde, JoinBuffer
-from tailrace.streams.state.store import StoreSpec
+from tailrace.streams.state.store import CHANGELOG_EXTRA_MS, StoreSpec
 from tailrace.streams.windows import JoinWindow
 
 if TYPE_CHECKING:

@@ -1,15 +1,15 @@
 """Processors of users: called with each record, and as time goes on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from tailrace.registry.serde import Serde
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
 from tailrace.streams.operators.function import name_of
 from tailrace.streams.processor import Processor, ProcessorContext
 from tailrace.streams.state.store import StoreSpec
+from tailrace.streams.state.store_builder import StoreBuilder
 
 if TYPE_CHECKING:
     from tailrace.streams.task import Task
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Process:
-    """Passes on what a processor gives for each record; `make` makes one for each task. `keys`: those of its stores."""
+    """Passes on what a processor gives for each record; `make` makes one for each task."""
 
     make: Callable[[ProcessorContext], Processor[Any, Any]]
-    stores: Sequence[StoreSpec]
-    keys: Mapping[str, Serde[Any]]
+    builders: Sequence[StoreBuilder]
+
+    @property
+    def stores(self) -> tuple[StoreSpec, ...]:
+        """See Operator."""
+        return tuple(spec for builder in self.builders for spec in builder.specs)
 
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
@@ -40,7 +44,7 @@ class Process:
         return f"process {name_of(self.make)}"
 
     def _context(self, task: "Task") -> ProcessorContext:
-        return task.processor(self.make, self.keys)
+        return task.processor(self.make, self.builders)
 
     def _pass_on(self, code: Code, results: str, flow: Flow, forward: Forward) -> None:
         key, value = code.names.new("key"), code.names.new("value")

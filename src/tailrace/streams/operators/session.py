@@ -10,10 +10,9 @@ from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
 from tailrace.streams.node import Node
 from tailrace.streams.operators.aggregate import added, found, result_of, results
-from tailrace.streams.operators.window import CHANGELOG_EXTRA_MS
 from tailrace.streams.state.kept import Kept, KeptBySession
 from tailrace.streams.state.sessions import SessionsSerde
-from tailrace.streams.state.store import StoreSpec
+from tailrace.streams.state.store import CHANGELOG_EXTRA_MS, StoreSpec
 from tailrace.streams.windows import START, Emit, Sessions, SessionSerde, Windowed
 
 if TYPE_CHECKING:

@@ -110,7 +110,7 @@ class ToTable:
 
     def kept(self, key: Serde[Any]) -> Kept:
         """See StoredTable."""
-        return KeptByKey(self.store, key, lambda value: value)
+        return KeptByKey(self.store, key)
 
     def describe(self) -> str:
         """See Operator."""

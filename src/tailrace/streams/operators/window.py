@@ -13,15 +13,12 @@ from tailrace.streams.code.flow import Flow, Forward
 from tailrace.streams.node import Node
 from tailrace.streams.operators.aggregate import added, found, result_of, results
 from tailrace.streams.state.kept import Kept, KeptByWindow
-from tailrace.streams.state.store import StoreSpec
+from tailrace.streams.state.store import CHANGELOG_EXTRA_MS, StoreSpec
 from tailrace.streams.windows import START, Emit, Hopping, Windowed, WindowedSerde
 
 if TYPE_CHECKING:
     from tailrace.streams.state.windows import OpenWindows
     from tailrace.streams.task import Task
-
-# How much longer than a window is open its changelog keeps it, for clocks and restarts.
-CHANGELOG_EXTRA_MS = 24 * 3_600_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +63,7 @@ class AggregateWindows:
 
     def kept(self, key: Serde[Any]) -> Kept:
         """See StoredTable."""
-        return KeptByWindow(self.store, self.key, result_of(self.aggregate), self.windows.size_ms)
+        return KeptByWindow(self.store, self.key, self.windows.size_ms, result_of(self.aggregate))
 
     def describe(self) -> str:
         """See Operator."""

@@ -1,31 +1,36 @@
-"""How tables are kept in stores, for who reads them by their own keys: one value for each, or in windows."""
+"""How tables, and what processors keep, lie in stores, for who reads them by their own keys: by key, or in windows."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tailrace.registry.serde import Serde
-from tailrace.streams.state.store import Store
-from tailrace.streams.windows import START, Windowed
+from tailrace.streams.state.store import Reader
+from tailrace.streams.windows import LATEST, START, Windowed
 
 # What a table gives of what is kept.
 Result = Callable[[Any], Any]
 
 
+def itself(kept: Any) -> Any:
+    """Give what is kept as it is."""
+    return kept
+
+
 class Kept(Protocol):
-    """A table in a store, as far as it is committed."""
+    """A table in a store, of which a Reader reads: all there is for the task, what is committed for others."""
 
     @property
     def store(self) -> str:
         """Name of the store."""
 
-    def get(self, store: Store[Any], key: Any) -> Any:
+    def get(self, reader: Reader[Any], key: Any) -> Any:
         """The value of a key, or None."""
 
-    def range(self, store: Store[Any], first: Any, last: Any) -> Iterator[tuple[Any, Any]]:
+    def range(self, reader: Reader[Any], first: Any, last: Any) -> Iterator[tuple[Any, Any]]:
         """Yield keys and values from `first` to `last`, inclusive; None is open."""
 
-    def fetch(self, store: Store[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
+    def fetch(self, reader: Reader[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
         """Yield the windows of a key that begin from `earliest` to `latest`, inclusive, and their values."""
 
 
@@ -35,21 +40,21 @@ class KeptByKey:
 
     store: str
     key: Serde[Any]
-    result: Result
+    result: Result = itself
 
-    def get(self, store: Store[Any], key: Any) -> Any:
+    def get(self, reader: Reader[Any], key: Any) -> Any:
         """See Kept."""
-        kept = store.committed(self.key.encode(key))
+        kept = reader.get(self.key.encode(key))
         return None if kept is None else self.result(kept)
 
-    def range(self, store: Store[Any], first: Any, last: Any) -> Iterator[tuple[Any, Any]]:
+    def range(self, reader: Reader[Any], first: Any, last: Any) -> Iterator[tuple[Any, Any]]:
         """See Kept."""
         start = b"" if first is None else self.key.encode(first)
         end = None if last is None else self.key.encode(last) + b"\0"
-        for key, kept in store.committed_range(start, end):
+        for key, kept in reader.range(start, end):
             yield self.key.decode(key), self.result(kept)
 
-    def fetch(self, store: Store[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
+    def fetch(self, reader: Reader[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
         """See Kept; there are no windows."""
         raise TypeError(f"{self.store} has no windows; get gives the value of a key")
 
@@ -60,30 +65,37 @@ class KeptByWindow:
 
     store: str
     key: Serde[Any]
-    result: Result
     size_ms: int
+    result: Result = itself
 
-    def get(self, store: Store[Any], key: Windowed[Any]) -> Any:
+    def get(self, reader: Reader[Any], key: Windowed[Any]) -> Any:
         """See Kept."""
-        kept = store.committed(START.encode(key.start) + self.key.encode(key.key))
+        kept = reader.get(START.encode(key.start) + self.key.encode(key.key))
         return None if kept is None else self.result(kept)
 
-    def range(self, store: Store[Any], first: Any, last: Any) -> Iterator[tuple[Any, Any]]:
+    def range(self, reader: Reader[Any], first: Any, last: Any) -> Iterator[tuple[Any, Any]]:
         """See Kept; by start and then key."""
         start = b"" if first is None else START.encode(first.start) + self.key.encode(first.key)
         end = None if last is None else START.encode(last.start) + self.key.encode(last.key) + b"\0"
-        for place, kept in store.committed_range(start, end):
-            yield self._windowed(self.key.decode(place[8:]), START.decode(place[:8])), self.result(kept)
+        return self._windows(reader, start, end)
 
-    def fetch(self, store: Store[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
+    def fetch(self, reader: Reader[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
         """See Kept."""
-        encoded, end = self.key.encode(key), START.encode(latest + 1)
+        encoded, end = self.key.encode(key), START.encode(min(latest, LATEST) + 1)
         # From one start that any key has to the next: there are few of them, and many keys.
-        while (entry := next(store.committed_range(START.encode(max(earliest, 0)), end), None)) is not None:
+        while (entry := next(reader.range(START.encode(max(earliest, 0)), end), None)) is not None:
             start = START.decode(entry[0][:8])
-            if (kept := store.committed(START.encode(start) + encoded)) is not None:
+            if (kept := reader.get(START.encode(start) + encoded)) is not None:
                 yield self._windowed(key, start), self.result(kept)
             earliest = start + 1
+
+    def fetch_all(self, reader: Reader[Any], earliest: int, latest: int) -> Iterator[tuple[Windowed[Any], Any]]:
+        """Yield the windows of all keys that begin from `earliest` to `latest`, inclusive, by start and then key."""
+        return self._windows(reader, START.encode(max(earliest, 0)), START.encode(min(latest, LATEST) + 1))
+
+    def _windows(self, reader: Reader[Any], start: bytes, end: bytes | None) -> Iterator[tuple[Windowed[Any], Any]]:
+        for place, kept in reader.range(start, end):
+            yield self._windowed(self.key.decode(place[8:]), START.decode(place[:8])), self.result(kept)
 
     def _windowed(self, key: Any, start: int) -> Windowed[Any]:
         return Windowed(key, start, start + self.size_ms)
@@ -95,24 +107,32 @@ class KeptBySession:
 
     store: str
     key: Serde[Any]
-    result: Result
+    result: Result = itself
 
-    def get(self, store: Store[Any], key: Windowed[Any]) -> Any:
+    def get(self, reader: Reader[Any], key: Windowed[Any]) -> Any:
         """See Kept."""
-        found = self._sessions(key.key, store.committed(self.key.encode(key.key)))
+        found = self._sessions(key.key, reader.get(self.key.encode(key.key)))
         return next((value for windowed, value in found if windowed == key), None)
 
-    def range(self, store: Store[Any], first: Any, last: Any) -> Iterator[tuple[Any, Any]]:
+    def range(self, reader: Reader[Any], first: Any, last: Any) -> Iterator[tuple[Any, Any]]:
         """See Kept; by key and then start."""
         start = b"" if first is None else self.key.encode(first.key)
         end = None if last is None else self.key.encode(last.key) + b"\0"
-        for encoded, sessions in store.committed_range(start, end):
+        for encoded, sessions in reader.range(start, end):
             yield from self._sessions(self.key.decode(encoded), sessions)
 
-    def fetch(self, store: Store[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
+    def fetch(self, reader: Reader[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
         """See Kept."""
-        for windowed, value in self._sessions(key, store.committed(self.key.encode(key))):
+        for windowed, value in self._sessions(key, reader.get(self.key.encode(key))):
             if earliest <= windowed.start <= latest:
+                yield windowed, value
+
+    def find(
+        self, reader: Reader[Any], key: Any, earliest_end: int, latest_start: int
+    ) -> Iterator[tuple[Windowed[Any], Any]]:
+        """Yield the sessions of a key that end at `earliest_end` or later and begin at `latest_start` or earlier."""
+        for windowed, value in self._sessions(key, reader.get(self.key.encode(key))):
+            if earliest_end <= windowed.end and windowed.start <= latest_start:
                 yield windowed, value
 
     def _sessions(self, key: Any, sessions: Any) -> Iterator[tuple[Windowed[Any], Any]]:
