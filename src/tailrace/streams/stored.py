@@ -11,6 +11,7 @@ from tailrace.streams.state.kept import KeptByKey, KeptBySession, KeptByWindow
 from tailrace.streams.state.key_value import KeyValueStoreBuilder
 from tailrace.streams.state.session_store import SessionStoreBuilder
 from tailrace.streams.state.store_builder import StoreBuilder
+from tailrace.streams.state.time_to_live import TimedStoreBuilder
 from tailrace.streams.state.window_store import WindowStoreBuilder
 from tailrace.streams.types import Typed
 from tailrace.streams.windows import Duration, milliseconds
@@ -34,21 +35,29 @@ NAME = re.compile(r"[a-zA-Z0-9._-]+")
 
 @dataclass(frozen=True)
 class Stored(Generic[V, K]):
-    """A store of values by key. `changelog`: whether it can be rebuilt, and survives its disk."""
+    """A store of values by key. `changelog`: whether it can be rebuilt, and survives its disk.
+
+    `ttl`: how long a value is there that is not put again, by the time of records; for ever unless given.
+    """
 
     name: str
     value: Typed[V]
     key: Typed[K] = str  # type: ignore[assignment]
     changelog: bool = True
+    ttl: Duration | None = None
 
     def __post_init__(self) -> None:
         _check(self)
+        if self.ttl is not None:
+            _lasting(self, "ttl", self.ttl)
 
     def builder(self, serde_of: SerdeOf) -> StoreBuilder:
         """What makes it in each task."""
         value = serde_of(self.value, self.name, "value")
         kept = KeptByKey(self.name, serde_of(self.key, self.name, "key"))
-        return KeyValueStoreBuilder(kept, value, self.changelog)
+        if self.ttl is None:
+            return KeyValueStoreBuilder(kept, value, self.changelog)
+        return TimedStoreBuilder(kept, value, self.changelog, milliseconds(self.ttl))
 
 
 @dataclass(frozen=True)
