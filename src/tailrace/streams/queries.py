@@ -1,4 +1,4 @@
-"""Queries: the tables of a running application, read from any thread of its process.
+"""Queries: the tables of a running application and what its processors keep, read from any thread of its process.
 
 queries = Queries()
 words = queries.of(words_table)
@@ -13,6 +13,7 @@ from tailrace.streams.errors import TopologyError
 from tailrace.streams.node import StoredTable
 from tailrace.streams.state.kept import Kept
 from tailrace.streams.state.store import Reader
+from tailrace.streams.stored import AnyStored, Stored, StoredSessions, StoredWindows, check_stored
 from tailrace.streams.table import Table
 from tailrace.streams.task import Task
 from tailrace.streams.windows import LATEST, Windowed
@@ -26,7 +27,7 @@ Found = tuple[Kept, Reader[Any]] | None
 
 
 class Queries:
-    """The tables of an application that `run` was given this for; until then, and afterwards, they are empty."""
+    """What the application keeps that `run` was given this for; until then, and afterwards, that is nothing."""
 
     def __init__(self) -> None:
         self._tasks: Callable[[], Collection[Task]] = list
@@ -35,8 +36,20 @@ class Queries:
         """Say where the tasks are; called by the worker whose tasks they are."""
         self._tasks = tasks
 
-    def of(self, table: Table[K, V]) -> "TableQuery[K, V]":
-        """A table that can be asked. Raises TopologyError for one that is not kept but made of another when needed."""
+    @overload
+    def of(self, table: Table[K, V] | Stored[V, K]) -> "TableQuery[K, V]": ...
+
+    @overload
+    def of(self, table: StoredWindows[V, K] | StoredSessions[V, K]) -> "TableQuery[Windowed[K], V]": ...
+
+    def of(self, table: Table[Any, Any] | AnyStored) -> "TableQuery[Any, Any]":
+        """A table, or a processor's store, that can be asked.
+
+        Raises TopologyError for a table that is not kept but made of another when needed.
+        """
+        if not isinstance(table, Table):
+            check_stored(table)
+            return TableQuery(self, lambda task: task.committed_store(table.name))
         kept = _kept(table)
         return TableQuery(self, lambda task: None if (reader := task.committed(kept.store)) is None else (kept, reader))
 
@@ -48,7 +61,8 @@ class Queries:
 class TableQuery(Generic[K, V]):
     """What this process has of a table: the keys of the partitions that it was assigned, as they are committed.
 
-    Windows are there while they are open. Of several partitions, the keys of one come after those of another.
+    Windows are there while they are open, or until they expire in a processor's store. Of several partitions, the keys
+    of one come after those of another.
     """
 
     def __init__(self, queries: Queries, find: Callable[[Task], Found]) -> None:

@@ -6,7 +6,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tailrace.streams import Hopping, Queries, Sessions, Topology, TopologyError, Tumbling, Windowed
+from tailrace.streams import (
+    Hopping,
+    Queries,
+    Sessions,
+    Stored,
+    StoredSessions,
+    StoredWindows,
+    Topology,
+    TopologyError,
+    Tumbling,
+    Windowed,
+)
 from tailrace.testing.topology_driver import TopologyDriver
 from tests.tailrace.streams.application import Application
 
@@ -130,6 +141,98 @@ def test_what_is_not_kept_cannot_be_asked():
     _, counts = asked(lambda _, numbers: numbers.group_by_key().count())
     with pytest.raises(TypeError, match="has no windows"):
         list(counts.fetch("a"))
+
+
+LAST = Stored("last", int)
+RECENT = Stored("recent", int, ttl=100)
+CLICKS = StoredWindows("clicks", int, size=10, retention=100)
+VISITS = StoredSessions("visits", int, retention=100)
+
+
+class Keeping:
+    """Puts each number into a store of each kind."""
+
+    def __init__(self, context):
+        self._context = context
+        self._last, self._recent = context.store(LAST), context.store(RECENT)
+        self._clicks, self._visits = context.store(CLICKS), context.store(VISITS)
+
+    def process(self, key, value):
+        time = self._context.timestamp
+        self._last.put(key, value)
+        self._recent.put(key, value)
+        self._clicks.put(key, value, time - time % 10)
+        self._visits.put(Windowed(key, time, time + 5), value)
+
+
+def kept():
+    topology = Topology("app")
+    topology.stream("numbers", int).process(Keeping, stores=[LAST, RECENT, CLICKS, VISITS])
+    return TopologyDriver(topology)
+
+
+def test_what_a_processor_keeps_can_be_asked():
+    driver = kept()
+    queries = driver.queries()
+    last, clicks, visits = queries.of(LAST), queries.of(CLICKS), queries.of(VISITS)
+    for key, value, time in (("b", 1, 1003), ("a", 2, 1004), ("a", 3, 1012)):
+        driver.pipe("numbers", key, value, timestamp=time)
+    driver.pipe("numbers", "a", 9, timestamp=1030, commit=False)
+    assert (last.get("a"), last.get("z"), list(last.all())) == (3, None, [("a", 3), ("b", 1)])
+    assert list(last.range("b")) == [("b", 1)]
+    windows = [(Windowed("a", 1000, 1010), 2), (Windowed("a", 1010, 1020), 3)]
+    assert (list(clicks.fetch("a")), list(clicks.fetch("a", 1001, 1010))) == (windows, windows[1:])
+    assert list(clicks.all()) == [windows[0], (Windowed("b", 1000, 1010), 1), windows[1]]
+    assert (clicks.get(Windowed("a", 1010, 1020)), clicks.get(Windowed("a", 1020, 1030))) == (3, None)
+    sessions = [(Windowed("a", 1004, 1009), 2), (Windowed("a", 1012, 1017), 3)]
+    assert (list(visits.fetch("a")), list(visits.fetch("a", 1005, 1012))) == (sessions, sessions[1:])
+    assert list(visits.all()) == [*sessions, (Windowed("b", 1003, 1008), 1)]
+    assert (visits.get(Windowed("b", 1003, 1008)), visits.get(Windowed("b", 1003, 1009))) == (1, None)
+    driver.commit()
+    assert last.get("a") == 9
+
+
+@pytest.mark.parametrize("stored", [RECENT, CLICKS, VISITS])
+def test_what_a_processor_keeps_expires_for_others_when_its_time_is_committed(stored):
+    driver = kept()
+    query = driver.queries().of(stored)
+    driver.pipe("numbers", "a", 1, timestamp=1000)
+    driver.write()
+    driver.pipe("numbers", "b", 2, timestamp=1200, commit=False)
+    assert [value for _, value in query.all()] == [1]
+    driver.commit()
+    assert [value for _, value in query.all()] == [2]
+
+
+def test_what_has_expired_but_is_not_deleted_yet_is_nothing_to_others():
+    topology = Topology("app")
+    stored = Stored("recent", int, ttl="1h")
+
+    class Putting:
+        def __init__(self, context):
+            self._put = context.store(stored).put
+
+        def process(self, key, value):
+            self._put(key, value)
+
+    topology.stream("numbers", int).process(Putting, stores=[stored])
+    driver = TopologyDriver(topology)
+    for key, time in (("a", 7_300_000), ("b", 7_300_000 + 3_600_000)):
+        driver.pipe("numbers", key, 1, timestamp=time)
+    assert len(driver.contents()["recent"]) == 2
+    recent = driver.queries().of(stored)
+    assert (recent.get("a"), list(recent.all()), list(recent.range("a", "a"))) == (None, [("b", 1)], [])
+
+
+def test_a_store_that_is_not_here_is_empty():
+    queries = kept().queries()
+    assert queries.of(Stored("other", int)).get("a") is None
+    assert list(queries.of(StoredWindows("other", int, size=1, retention=1)).fetch("a")) == []
+    assert list(Queries().of(LAST).all()) == []
+    with pytest.raises(TopologyError, match="'last' is no store; expected Stored, StoredWindows or StoredSessions"):
+        queries.of("last")
+    with pytest.raises(TypeError, match="last has no windows"):
+        list(queries.of(LAST).fetch("a"))
 
 
 def counting(name, prefix):

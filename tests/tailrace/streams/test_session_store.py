@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tailrace.streams import ProcessingFailed, StoredSessions, Topology, TopologyError, Windowed
+from tailrace.streams import ProcessingFailed, Sessions, StoredSessions, Topology, TopologyError, Windowed
 from tailrace.streams.plan import Plan
 from tailrace.streams.state.expiry import STEPS
+from tailrace.testing.topology_driver import TopologyDriver
 from tests.tailrace.streams.disturbed import check_undisturbed, disturbances, driven, moments
 
 RETENTION = 10 * STEPS
@@ -78,6 +79,39 @@ def test_a_session_that_is_removed_leaves_nothing_but_the_others_of_its_time():
     assert seen(driver, ("a", ["remove", 1000, 1004], 1010)) == [[("a", 1003, 1004, 2)]]
     assert seen(driver, ("a", ["remove", 1003, 1004], 1010)) == [[]]
     assert driver.contents() == {}
+
+
+GAP = 10
+
+
+class Visits:
+    """Counts the records of each session, as the aggregate by sessions does."""
+
+    def __init__(self, context):
+        self._context, self._visits = context, context.store(VISITS)
+
+    def process(self, key, value):
+        time = self._context.timestamp
+        session, count = Windowed(key, time, time + 1), 1
+        for met, others in list(self._visits.find(key, time - GAP + 1, time + GAP)):
+            session = Windowed(key, min(session.start, met.start), max(session.end, met.end))
+            count += others
+            self._visits.remove(met)
+        self._visits.put(session, count)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1000, 1100)), max_size=30))
+def test_sessions_that_grow_are_those_of_the_aggregate(records):
+    topology = Topology("app")
+    stream = topology.stream("in", int)
+    stream.process(Visits, stores=[VISITS])
+    counts = stream.group_by_key().windowed_by(Sessions(GAP, grace=RETENTION)).count()
+    driver = TopologyDriver(topology)
+    for key, time in records:
+        driver.pipe("in", key, 1, timestamp=time)
+    queries = driver.queries()
+    assert list(queries.of(VISITS).all()) == list(queries.of(counts).all())
 
 
 doing = st.one_of(

@@ -5,7 +5,22 @@ from typing import assert_type
 
 from msgspec import Struct
 
-from tailrace.streams import Queries, Stream, Table, Topology, Tumbling, Windowed
+from tailrace.streams import (
+    KeyValueStore,
+    ProcessorContext,
+    Queries,
+    SessionStore,
+    Stored,
+    StoredSessions,
+    StoredWindows,
+    Stream,
+    Table,
+    TableQuery,
+    Topology,
+    Tumbling,
+    Windowed,
+    WindowStore,
+)
 
 
 class Payment(Struct, frozen=True):
@@ -49,3 +64,29 @@ sizes = payments.group_by_key().windowed_by(Tumbling("1m")).count()
 assert_type(Queries().of(names).get("alice"), str | None)
 assert_type(Queries().of(sizes).fetch("alice"), Iterator[tuple[Windowed[str], int]])
 Queries().of(names).fetch("alice")  # type: ignore[call-overload, misc]
+
+LAST = Stored("last", int, ttl="7d")
+CLICKS = StoredWindows("clicks", int, bytes, size="1m", retention="1h")
+VISITS = StoredSessions("visits", Payment, retention="1d")
+
+
+class Processing:
+    """A processor whose stores are typed."""
+
+    def __init__(self, context: ProcessorContext) -> None:
+        assert_type(context.store(LAST), KeyValueStore[str, int])
+        assert_type(context.store(CLICKS), WindowStore[bytes, int])
+        assert_type(context.store(VISITS), SessionStore[str, Payment])
+        assert_type(context.store(CLICKS).fetch(b"a", 1), Iterator[tuple[Windowed[bytes], int]])
+        context.store(LAST).put("a", "b")  # type: ignore[arg-type]
+
+    def process(self, key: str, value: Payment) -> list[tuple[str, int]]:
+        """Pass on the amount."""
+        return [(key, value.amount)]
+
+
+assert_type(payments.process(Processing, stores=[LAST, CLICKS, VISITS], key=str, value=int), Stream[str, int])
+assert_type(Queries().of(LAST), TableQuery[str, int])
+assert_type(Queries().of(CLICKS), TableQuery[Windowed[bytes], int])
+assert_type(Queries().of(VISITS).fetch("a"), Iterator[tuple[Windowed[str], Payment]])
+payments.process(Processing, stores=["last"])  # type: ignore[list-item]
