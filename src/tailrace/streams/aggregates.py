@@ -87,13 +87,22 @@ class Reduce(Generic[V]):
         return self._add(one, other)
 
 
-# Types whose objects can be changed in place, so that giving back the same object may mean that it was.
-MUTABLE = (list, dict, set, bytearray)
+# Types whose objects can be changed in place, so that giving back the same object may mean that it was; by name, since
+# not all are there.
+MUTABLE = {
+    "builtins.list",
+    "builtins.dict",
+    "builtins.set",
+    "builtins.bytearray",
+    "array.array",
+    "collections.deque",
+    "numpy.ndarray",
+}
 
 
 def check_new(before: Any, after: Any) -> Any:
     """Give `after`. Raises TopologyError for an aggregate that `add` may have changed in place."""
-    if after is before and (isinstance(after, MUTABLE) or type(after).__module__ == "numpy"):
+    if after is before and not MUTABLE.isdisjoint(f"{kind.__module__}.{kind.__name__}" for kind in type(after).__mro__):
         raise TopologyError(
             f"add gave back the same {type(after).__name__}; an aggregate is never changed in place, since what was "
             "not committed could not be undone then: make a new one"

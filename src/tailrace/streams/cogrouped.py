@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from tailrace.registry.serde import MsgpackSerde
 from tailrace.streams.aggregates import Functions
-from tailrace.streams.grouped import GroupedStream, WindowedStream
+from tailrace.streams.grouped import GroupedStream, WindowedStream, msgpack_of
 from tailrace.streams.node import Node
 from tailrace.streams.operators.aggregate import Cogroup
 from tailrace.streams.table import Table
@@ -48,7 +47,7 @@ class CogroupedStream(Generic[K, A]):
         """Keep one aggregate of all streams for each key; see GroupedStream.aggregate."""
         topology = self._parts[0][0].topology
         name = store or topology.number("cogroup")
-        serde = MsgpackSerde(type(initial)) if value is None else topology.serde(value, name, "value")
+        serde = msgpack_of(name, initial) if value is None else topology.serde(value, name, "value")
         nodes: list[Node] = []
         for number, (part, add) in enumerate(self._parts):
             source = part.stream.keyed(name if number == 0 else f"{name}-{number}")

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from tailrace.registry.errors import SerdeError
 from tailrace.registry.serde import MsgpackSerde, Serde
 from tailrace.streams.aggregates import Aggregate, Count, Functions, Reduce
 from tailrace.streams.errors import TopologyError
@@ -42,8 +43,7 @@ class Grouping(Generic[KT, V]):
     def _kept(self, name: str, aggregate: Any, value: Typed[Any] | None) -> Table[KT, Any]:
         if not callable(getattr(aggregate, "initial", None)) or not callable(getattr(aggregate, "add", None)):
             raise TopologyError(f"{name}: {aggregate!r} has no methods initial and add; give a function add beside it")
-        kind = type(aggregate.initial())
-        serde = MsgpackSerde(kind) if value is None else self.topology.serde(value, name, "value")
+        serde = msgpack_of(name, aggregate.initial()) if value is None else self.topology.serde(value, name, "value")
         return self._aggregate(name, aggregate, serde)
 
     def _aggregate(self, name: str, aggregate: Aggregate[Any, Any], value: Serde[Any]) -> Table[KT, Any]:
@@ -62,6 +62,17 @@ class Grouping(Generic[KT, V]):
         `owns_store`: False where another step with the same store has it already.
         """
         raise NotImplementedError
+
+
+def msgpack_of(name: str, initial: Any) -> Serde[Any]:
+    """How aggregates are written about which nothing is said. Raises TopologyError for what is not written so."""
+    serde: Serde[Any] = MsgpackSerde(type(initial))
+    try:
+        serde.encode(initial)
+    except SerdeError as error:
+        kind = type(initial).__name__
+        raise TopologyError(f"{name}: msgpack cannot write {kind} ({error.__cause__}); say value=, a serde") from error
+    return serde
 
 
 class StreamGrouping(Grouping[KT, V]):

@@ -103,13 +103,14 @@ def added(code: Code, flow: Flow, aggregate: Aggregate[Any, Any], before: str) -
 
 def combined(code: Code, flow: Flow, aggregate: Aggregate[Any, Any], combine: Callable[..., Any], before: str) -> str:
     """Write how a function makes a new aggregate of the old one and a value."""
-    initial = f"{code.constant(aggregate.initial, 'initial')}() if {before} is None else {before}"
-    arguments = f"{initial}, {flow.value}"
+    initial = f"{code.constant(aggregate.initial, 'initial')}()"
+    base = code.assign("base", f"{initial} if {before} is None else {before}")
+    arguments = f"{base}, {flow.value}"
     if needed_arguments(combine) == 3:
         arguments = f"{flow.key}, {arguments}"
     after = code.assign("after", f"{code.constant(combine, 'add')}({arguments})")
-    with code.block(f"if {after} is {before}:"):
-        code.line(f"{code.constant(check_new, 'check_new')}({before}, {after})")
+    with code.block(f"if {after} is {base}:"):
+        code.line(f"{code.constant(check_new, 'check_new')}({base}, {after})")
     return after
 
 
