@@ -16,6 +16,7 @@ from tailrace.streams.state.window_store import WindowStoreBuilder
 from tailrace.streams.types import Typed
 from tailrace.streams.windows import Duration, milliseconds
 
+# Keys are text unless told otherwise. Python has defaults of type variables from 3.13 on, type checkers already do.
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
