@@ -20,7 +20,7 @@ from tailrace.streams.stored import Stored, StoredSessions, StoredWindows
 from tailrace.streams.stream import Stream
 from tailrace.streams.table import GlobalTable, Table
 from tailrace.streams.topology import Topology
-from tailrace.streams.windows import Emit, Hopping, JoinWindow, Sessions, Tumbling, Windowed
+from tailrace.streams.windows import Emit, Hopping, JoinWindow, Sessions, Sliding, Tumbling, Windowed
 
 __all__ = [
     "Aggregate",
@@ -38,6 +38,7 @@ __all__ = [
     "Queries",
     "SessionStore",
     "Sessions",
+    "Sliding",
     "Stored",
     "StoredSessions",
     "StoredWindows",

@@ -9,7 +9,7 @@ from tailrace.streams.node import Node
 from tailrace.streams.operators.aggregate import Cogroup
 from tailrace.streams.table import Table
 from tailrace.streams.types import Typed
-from tailrace.streams.windows import Emit, Hopping, Sessions
+from tailrace.streams.windows import Emit, Windows
 
 K = TypeVar("K")
 V2 = TypeVar("V2")
@@ -22,7 +22,7 @@ Part = tuple[GroupedStream[Any, Any], Callable[..., Any]]
 class CogroupedStream(Generic[K, A]):
     """Groups of several streams by the same key; `cogroup` adds one, `aggregate` makes the table."""
 
-    def __init__(self, parts: list[Part], windows: tuple[Hopping | Sessions, Emit] | None = None) -> None:
+    def __init__(self, parts: list[Part], windows: tuple[Windows, Emit] | None = None) -> None:
         self._parts = parts
         self._windows = windows
 
@@ -32,7 +32,7 @@ class CogroupedStream(Generic[K, A]):
         """Let the values of another stream come into the aggregate, by a function of theirs."""
         return CogroupedStream([*self._parts, (other, add)], self._windows)
 
-    def windowed_by(self, windows: Hopping | Sessions, *, emit: Emit = Emit.UPDATE) -> "CogroupedStream[Any, A]":
+    def windowed_by(self, windows: Windows, *, emit: Emit = Emit.UPDATE) -> "CogroupedStream[Any, A]":
         """Group by windows of time as well; see GroupedStream.windowed_by."""
         return CogroupedStream(self._parts, (windows, emit))
 

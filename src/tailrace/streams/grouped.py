@@ -10,10 +10,11 @@ from tailrace.streams.errors import TopologyError
 from tailrace.streams.node import Operator
 from tailrace.streams.operators.aggregate import AggregateStream, AggregateTable
 from tailrace.streams.operators.session import AggregateSessions
+from tailrace.streams.operators.sliding import AggregateSliding
 from tailrace.streams.operators.window import AggregateWindows
 from tailrace.streams.table import Table
 from tailrace.streams.types import PLAIN, Typed
-from tailrace.streams.windows import Emit, Hopping, Sessions, Windowed
+from tailrace.streams.windows import Emit, Hopping, Sliding, Windowed, Windows
 
 if TYPE_CHECKING:
     from tailrace.streams.cogrouped import CogroupedStream
@@ -129,7 +130,7 @@ class GroupedStream(StreamGrouping[K, V]):
 
         return CogroupedStream([(self, add)])
 
-    def windowed_by(self, windows: Hopping | Sessions, *, emit: Emit = Emit.UPDATE) -> "WindowedStream[K, V]":
+    def windowed_by(self, windows: Windows, *, emit: Emit = Emit.UPDATE) -> "WindowedStream[K, V]":
         """Group by windows of time as well. `emit`: whether results come with every record or when a window closes."""
         return WindowedStream(self.stream, windows, emit)
 
@@ -190,7 +191,7 @@ class GroupedTable(Grouping[K, V]):
 class WindowedStream(StreamGrouping[Windowed[K], V]):
     """A stream whose records are grouped by key and window."""
 
-    def __init__(self, stream: "Stream[K, V]", windows: Hopping | Sessions, emit: Emit) -> None:
+    def __init__(self, stream: "Stream[K, V]", windows: Windows, emit: Emit) -> None:
         super().__init__(stream)
         self._windows = windows
         self._emit = emit
@@ -202,6 +203,9 @@ class WindowedStream(StreamGrouping[Windowed[K], V]):
         if isinstance(self._windows, Hopping):
             operator = AggregateWindows(name, aggregate, key, value, self._windows, self._emit, owns_store)
             return operator, operator.key_of_windows
+        if isinstance(self._windows, Sliding):
+            sliding = AggregateSliding(name, aggregate, key, value, self._windows, self._emit, owns_store)
+            return sliding, sliding.key_of_windows
         if not callable(getattr(aggregate, "merge", None)):
             raise TopologyError(f"{name}: sessions may grow together, which needs merge(one, other) of the aggregate")
         sessions = AggregateSessions(name, aggregate, key, value, self._windows, self._emit, owns_store)

@@ -57,8 +57,17 @@ class Closing:
         return None if self.idle is None else milliseconds(self.idle)
 
 
+class OneSize(Closing):
+    """What windows have in common that are all as long as each other."""
+
+    @property
+    def size_ms(self) -> int:
+        """How long a window is."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class Hopping(Closing):
+class Hopping(OneSize):
     """Windows of one size, one beginning at each `advance`; a record is in several when they overlap.
 
     `grace`: for how long after its end a window still takes records. `idle`: after how long without any record the
@@ -91,6 +100,33 @@ def Tumbling(size: Duration, *, grace: Duration = 0, idle: Duration | None = Non
 
 
 @dataclass(frozen=True)
+class Sliding(OneSize):
+    """Windows of one size that records define: two records are in one window if they are at most `difference` apart.
+
+    There is a window for each set of records of a key that can be seen at once. It begins `difference` before its last
+    record, but not before 0, or 1 ms after the one that has just left it. `grace` and `idle`: see Hopping.
+    """
+
+    difference: Duration
+    grace: Duration = 0
+    idle: Duration | None = None
+
+    def __post_init__(self) -> None:
+        if self.difference_ms < 0 or self.grace_ms < 0:
+            raise TopologyError(f"{self}: expected a difference of 0 or more and no negative grace")
+
+    @property
+    def difference_ms(self) -> int:
+        """How far apart records of one window are at most."""
+        return milliseconds(self.difference)
+
+    @property
+    def size_ms(self) -> int:
+        """See OneSize; with the last millisecond, in which there may be a record, too."""
+        return self.difference_ms + 1
+
+
+@dataclass(frozen=True)
 class Sessions(Closing):
     """Windows of any length: records of a key belong together that are at most `gap` apart in time.
 
@@ -109,6 +145,10 @@ class Sessions(Closing):
     def gap_ms(self) -> int:
         """How far apart records of one session are at most."""
         return milliseconds(self.gap)
+
+
+# What streams can be grouped by.
+Windows = Hopping | Sliding | Sessions
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from tailrace.streams import (
     ProcessorContext,
     Queries,
     SessionStore,
+    Sliding,
     Stored,
     StoredSessions,
     StoredWindows,
@@ -46,6 +47,10 @@ assert_type(payments.group_by_key().count(), Table[str, int])
 assert_type(payments.group_by_key().aggregate(0, lambda total, p: total + p.amount), Table[str, int])
 assert_type(
     payments.group_by(lambda p: p.amount, key=int).windowed_by(Tumbling("1m")).count(), Table[Windowed[int], int]
+)
+assert_type(
+    payments.group_by_key().windowed_by(Sliding("10m")).aggregate(0, lambda total, p: total + p.amount),
+    Table[Windowed[str], int],
 )
 assert_type(payments.join(names, lambda p, name: (p.amount, name)), Stream[str, tuple[int, str]])
 assert_type(payments.left_join(names, lambda key, p, name: (key, name)), Stream[str, tuple[str, str | None]])

@@ -14,7 +14,7 @@ from tailrace.streams.node import Node
 from tailrace.streams.operators.aggregate import added, found, result_of, results
 from tailrace.streams.state.kept import Kept, KeptByWindow
 from tailrace.streams.state.store import CHANGELOG_EXTRA_MS, StoreSpec
-from tailrace.streams.windows import START, Emit, Hopping, Windowed, WindowedSerde
+from tailrace.streams.windows import START, Emit, Hopping, OneSize, Windowed, WindowedSerde
 
 if TYPE_CHECKING:
     from tailrace.streams.state.windows import OpenWindows
@@ -22,39 +22,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class AggregateWindows:
-    """Keeps an aggregate for each key and window, and passes it on with every value, or once when the window closes.
-
-    A value whose window has closed already is dropped, and counted.
+class AggregateInWindows:
+    """Keeps an aggregate for each key and window of one size, and passes it on with every value, or once when the
+    window closes.
     """
 
     store: str
     aggregate: Aggregate[Any, Any]
     key: Serde[Any]
     value: Serde[Any]
-    windows: Hopping
+    windows: OneSize
     passes: Emit
     owns_store: bool = True
-
-    @property
-    def stores(self) -> tuple[StoreSpec, ...]:
-        """See Operator."""
-        spec = StoreSpec(self.store, self.value, True, self._length_ms + CHANGELOG_EXTRA_MS)
-        return (spec,) if self.owns_store else ()
-
-    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
-        """See Operator."""
-        time, open_windows = code.member("time"), code.shared(("windows", self.store), self._open_windows, "windows")
-        close = code.closer(self.store, lambda body: self._close(body, open_windows, forward))
-        with code.keyed(flow), code.block(f"if {flow.value} is not None:"):
-            code.advance_time(flow)
-            with self._each_window(code, flow) as start:
-                with code.block(f"if {start} + {self._length_ms} <= {time}.now:"):
-                    code.line(f"{code.member('late')}({flow.record})")
-                with code.block("else:"):
-                    self._add(code, flow, start, open_windows, forward)
-            with code.block(f"if {time}.now >= {open_windows}.due:"):
-                code.line(f"{close}()")
 
     def look_up(self, code: Code, node: Node, key: str, key_bytes: str) -> str:
         """See TableOperator; the store has the window's start before the key, records have it after."""
@@ -65,16 +44,69 @@ class AggregateWindows:
         """See StoredTable."""
         return KeptByWindow(self.store, self.key, self.windows.size_ms, result_of(self.aggregate))
 
+    @cached_property
+    def key_of_windows(self) -> Serde[Any]:
+        """How keys within windows are written."""
+        return WindowedSerde(self.key, self.windows.size_ms)
+
+    @property
+    def length_ms(self) -> int:
+        """From a window's start until it closes."""
+        return self.windows.size_ms + self.windows.grace_ms
+
+    def close(self, code: Code, open_windows: str, forward: Forward) -> None:
+        """Write how windows are closed whose time has come."""
+        start, key_bytes, after = (code.names.new(name) for name in ("start", "key_bytes", "after"))
+        closed = f"{open_windows}.closed({code.member('time')}.now)"
+        with code.block(f"for {start}, {key_bytes}, {after} in {closed}:"):
+            if self.passes is Emit.CLOSE:
+                value, _ = results(code, self.aggregate, "None", after)
+                key = f"{code.constant(self.key.decode, 'decode')}({key_bytes})"
+                timestamp = f"{start} + {self.windows.size_ms - 1}"
+                closing = Flow(key, value, timestamp, "None", key_bytes, None, old="None")
+                forward(code, self.windowed(code, closing, start, key))
+
+    def windowed(self, code: Code, flow: Flow, start: str, key: str) -> Flow:
+        """The record under the key within its window."""
+        windowed = f"{code.constant(Windowed, 'Windowed')}({key}, {start}, {start} + {self.windows.size_ms})"
+        key_bytes = f"({flow.key_bytes} + {code.constant(START.encode, 'encode_start')}({start}))"
+        return replace(
+            flow, key=windowed, key_bytes=key_bytes, value_bytes=None, key_serde=self.key_of_windows, value_serde=None
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class AggregateWindows(AggregateInWindows):
+    """Aggregates by windows that begin at fixed times; a value whose window has closed is dropped, and counted."""
+
+    windows: Hopping
+
+    @property
+    def stores(self) -> tuple[StoreSpec, ...]:
+        """See Operator."""
+        spec = StoreSpec(self.store, self.value, True, self.length_ms + CHANGELOG_EXTRA_MS)
+        return (spec,) if self.owns_store else ()
+
+    def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
+        """See Operator."""
+        time, open_windows = code.member("time"), code.shared(("windows", self.store), self._open_windows, "windows")
+        close = code.closer(self.store, lambda body: self.close(body, open_windows, forward))
+        with code.keyed(flow), code.block(f"if {flow.value} is not None:"):
+            code.advance_time(flow)
+            with self._each_window(code, flow) as start:
+                with code.block(f"if {start} + {self.length_ms} <= {time}.now:"):
+                    code.line(f"{code.member('late')}({flow.record})")
+                with code.block("else:"):
+                    self._add(code, flow, start, open_windows, forward)
+            with code.block(f"if {time}.now >= {open_windows}.due:"):
+                code.line(f"{close}()")
+
     def describe(self) -> str:
         """See Operator."""
         return f"aggregate {type(self.aggregate).__name__} in {self.store} by windows of {self.windows.size}"
 
-    @property
-    def _length_ms(self) -> int:
-        return self.windows.size_ms + self.windows.grace_ms
-
     def _open_windows(self, task: "Task") -> "OpenWindows":
-        return task.open_windows(self.store, self._length_ms, self.windows.idle_ms)
+        return task.open_windows(self.store, self.length_ms, self.windows.idle_ms)
 
     @contextmanager
     def _each_window(self, code: Code, flow: Flow) -> Iterator[str]:
@@ -99,29 +131,4 @@ class AggregateWindows:
         code.line(f"{code.store(self.store, 'put')}({key}, {after})")
         if self.passes is Emit.UPDATE:
             value, old = results(code, self.aggregate, before, after)
-            forward(code, self._windowed(code, replace(flow, value=value, old=old), start, flow.key))
-
-    def _close(self, code: Code, open_windows: str, forward: Forward) -> None:
-        """Write how windows are closed whose time has come."""
-        start, key_bytes, after = (code.names.new(name) for name in ("start", "key_bytes", "after"))
-        closed = f"{open_windows}.closed({code.member('time')}.now)"
-        with code.block(f"for {start}, {key_bytes}, {after} in {closed}:"):
-            if self.passes is Emit.CLOSE:
-                value, _ = results(code, self.aggregate, "None", after)
-                key = f"{code.constant(self.key.decode, 'decode')}({key_bytes})"
-                timestamp = f"{start} + {self.windows.size_ms - 1}"
-                closing = Flow(key, value, timestamp, "None", key_bytes, None, old="None")
-                forward(code, self._windowed(code, closing, start, key))
-
-    def _windowed(self, code: Code, flow: Flow, start: str, key: str) -> Flow:
-        """The record under the key within its window."""
-        windowed = f"{code.constant(Windowed, 'Windowed')}({key}, {start}, {start} + {self.windows.size_ms})"
-        key_bytes = f"({flow.key_bytes} + {code.constant(START.encode, 'encode_start')}({start}))"
-        return replace(
-            flow, key=windowed, key_bytes=key_bytes, value_bytes=None, key_serde=self.key_of_windows, value_serde=None
-        )
-
-    @cached_property
-    def key_of_windows(self) -> Serde[Any]:
-        """How keys within windows are written."""
-        return WindowedSerde(self.key, self.windows.size_ms)
+            forward(code, self.windowed(code, replace(flow, value=value, old=old), start, flow.key))
