@@ -4,47 +4,29 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from tailrace.registry.serde import Serde
-from tailrace.streams.errors import TopologyError
-from tailrace.streams.node import Node, Operator
+from tailrace.streams.node import Operator
 from tailrace.streams.operators.function import Of, checked, takes_key
-from tailrace.streams.operators.join_tables import Join, JoinTables, JoinTableSide
-from tailrace.streams.operators.pair import check_joiner
 from tailrace.streams.operators.regroup import Regroup
 from tailrace.streams.operators.table import FilterTable, MapTable, ToStream
+from tailrace.streams.table_joins import TableJoins
 from tailrace.streams.types import STRING, Typed
 
 if TYPE_CHECKING:
     from tailrace.streams.grouped import GroupedTable
     from tailrace.streams.stream import Stream
-    from tailrace.streams.topology import Topology
 
 K = TypeVar("K")
 V = TypeVar("V")
 K2 = TypeVar("K2")
 V2 = TypeVar("V2")
-R = TypeVar("R")
 
 
-class Table(Generic[K, V]):
+class Table(TableJoins[K, V]):
     """The latest value of each key, of the task's own partition; every method makes a new table.
 
     A function given to a step gets the value if it takes one argument, key and value if it takes two, and is not called
     for keys without a value. `topic` is the one that the table is read from, or None.
     """
-
-    def __init__(
-        self,
-        topology: "Topology",
-        node: Node,
-        key: Serde[K] | None,
-        value: Serde[V] | None,
-        topic: str | None = None,
-    ) -> None:
-        self.topic = topic
-        self.node = node
-        self.topology = topology
-        self.key = key
-        self.value = value
 
     @overload
     def filter(self, predicate: "Callable[[V], object]") -> "Table[K, V]": ...
@@ -77,109 +59,6 @@ class Table(Generic[K, V]):
         operator = MapTable(checked(mapper))
         node = self.topology.add("map-values", operator, self.node)
         serde = None if value is None else self.topology.serde(value, node.name, "value")
-        return Table(self.topology, node, self.key, serde)
-
-    @overload
-    def join(
-        self,
-        other: "Table[K, V2]",
-        joiner: "Callable[[V, V2], R]",
-        *,
-        value: Typed[R] | None = None,
-    ) -> "Table[K, R]": ...
-
-    @overload
-    def join(
-        self,
-        other: "Table[K, V2]",
-        joiner: "Callable[[K, V, V2], R]",
-        *,
-        value: Typed[R] | None = None,
-    ) -> "Table[K, R]": ...
-
-    def join(
-        self,
-        other: "Table[K, V2]",
-        joiner: "Callable[[V, V2], R] | Callable[[K, V, V2], R]",
-        *,
-        value: Typed[R] | None = None,
-    ) -> "Table[K, R]":
-        """Join with another table: a key has a value where it has one in both.
-
-        `joiner(value, other)`, or `joiner(key, value, other)`, gives it.
-        """
-        return self._joined(other, joiner, value, Join.INNER)
-
-    @overload
-    def left_join(
-        self,
-        other: "Table[K, V2]",
-        joiner: "Callable[[V, V2 | None], R]",
-        *,
-        value: Typed[R] | None = None,
-    ) -> "Table[K, R]": ...
-
-    @overload
-    def left_join(
-        self,
-        other: "Table[K, V2]",
-        joiner: "Callable[[K, V, V2 | None], R]",
-        *,
-        value: Typed[R] | None = None,
-    ) -> "Table[K, R]": ...
-
-    def left_join(
-        self,
-        other: "Table[K, V2]",
-        joiner: "Callable[[V, V2 | None], R] | Callable[[K, V, V2 | None], R]",
-        *,
-        value: Typed[R] | None = None,
-    ) -> "Table[K, R]":
-        """Join with another table: a key has a value where it has one here; None stands for a missing one."""
-        return self._joined(other, joiner, value, Join.LEFT)
-
-    @overload
-    def outer_join(
-        self,
-        other: "Table[K, V2]",
-        joiner: "Callable[[V | None, V2 | None], R]",
-        *,
-        value: Typed[R] | None = None,
-    ) -> "Table[K, R]": ...
-
-    @overload
-    def outer_join(
-        self,
-        other: "Table[K, V2]",
-        joiner: "Callable[[K, V | None, V2 | None], R]",
-        *,
-        value: Typed[R] | None = None,
-    ) -> "Table[K, R]": ...
-
-    def outer_join(
-        self,
-        other: "Table[K, V2]",
-        joiner: "Callable[[V | None, V2 | None], R] | Callable[[K, V | None, V2 | None], R]",
-        *,
-        value: Typed[R] | None = None,
-    ) -> "Table[K, R]":
-        """Join with another table: a key has a value where it has one in either; None stands for a missing one."""
-        return self._joined(other, joiner, value, Join.OUTER)
-
-    def _joined(
-        self, other: "Table[K, Any]", joiner: Callable[..., R], value: Typed[R] | None, kind: Join
-    ) -> "Table[K, R]":
-        check_joiner(joiner)
-        if other.node is self.node:
-            raise TopologyError(f"{self.node.name}: a table cannot be joined with itself; use map_values")
-        left, right, add = self.node, other.node, self.topology.add
-        name = self.topology.number(kind.value.replace(" ", "-"))
-        sides = [
-            add("join", JoinTableSide(right, joiner, kind, is_left=True), left, name=f"{name}-left", reads=(right,)),
-            add("join", JoinTableSide(left, joiner, kind, is_left=False), right, name=f"{name}-right", reads=(left,)),
-        ]
-        node = add("join", JoinTables(left, right, joiner, kind, self.key), *sides, name=name)
-        serde = None if value is None else self.topology.serde(value, name, "value")
         return Table(self.topology, node, self.key, serde)
 
     @overload

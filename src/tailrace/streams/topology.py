@@ -180,13 +180,31 @@ class Topology:
         """What flows out of a step as a stream; see Flowing."""
         return Stream(self, node, key, value, nullable=nullable, is_rekeyed=is_rekeyed)
 
+    def table_of(self, node: Node, key: Serde[K] | None, value: Serde[V] | None) -> Table[K, V]:
+        """What flows out of a step as the changes of a table."""
+        return Table(self, node, key, value)
+
     def repartitioned(self, flow: Flowing[K, V], name: str, partitions: int | None) -> Stream[K, V]:
         """A flow by way of a topic of the application's own; see Stream.repartition."""
         topic = f"{self.name}-{name}-repartition"
         key, value = flow.needed(topic, "key"), flow.needed(topic, "value")
-        self.add("to", Sink(topic, key, value, nullable=flow.nullable), flow.node)
+        sink = Sink(topic, key, value, nullable=flow.nullable)
+        return self.by_way_of(topic, sink, flow.node, key=key, value=value, partitions=partitions)
+
+    def by_way_of(
+        self,
+        topic: str,
+        sink: Sink,
+        *nodes: Node,
+        key: Serde[K],
+        value: Serde[V],
+        partitions: int | None = None,
+    ) -> Stream[K, V]:
+        """What flows out of steps by way of a topic of the application's own; `key` and `value`: as it is read."""
+        for node in nodes:
+            self.add("to", sink, node)
         self.repartitions[topic] = partitions
-        return self.stream(topic, value, key=key, nullable=flow.nullable)
+        return self.stream(topic, value, key=key, nullable=sink.nullable)
 
     def grouped(self, node: Node, key: Serde[K], value: Serde[V] | None) -> GroupedTable[K, V]:
         """The changes that flow out of a step, grouped by their key."""

@@ -18,11 +18,13 @@ SESSION_TIMEOUT_MS = 2_000
 class Application:
     """The sums topology, or what `make` makes like it, on an engine, with topics of its own."""
 
-    def __init__(self, bootstrap_servers, name, folder, make=topology):
+    def __init__(self, bootstrap_servers, name, folder, make=topology, partitions=None):
+        """`partitions`: the numbers of those topics that do not have as many as the others, by name without prefix."""
         self.bootstrap_servers, self.name, self.prefix, self.folder = bootstrap_servers, name, f"{name}-", folder
         self.topology = make(name, self.prefix)
         topics = self.topology.topics() - {"dead-letters"}
-        own = (Topic(topic, PARTITIONS, FOR_EVER) for topic in topics)
+        counts = {f"{self.prefix}{topic}": count for topic, count in (partitions or {}).items()}
+        own = (Topic(topic, counts.get(topic, PARTITIONS), FOR_EVER) for topic in topics)
         ensure_topics(bootstrap_servers, [*own, Topic("dead-letters", 1)])
         self.producer = producer(bootstrap_servers)
 

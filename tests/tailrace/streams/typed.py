@@ -62,6 +62,15 @@ assert_type(names.map_values(lambda name: len(name)).join(names, lambda a, b: (a
 assert_type(names.group_by(lambda name: len(name), key=int).count(), Table[int, int])
 assert_type(names.to_stream(), Stream[str, str | None])
 
+orders = topology.table("orders", Payment)
+sums = topology.table("sums", int, key=int)
+assert_type(orders.join(names, lambda p, name: (p.amount, name), on=lambda p: p.account), Table[str, tuple[int, str]])
+assert_type(
+    orders.left_join(sums, lambda key, p, total: (key, total), on=lambda key, p: p.amount if key else None),
+    Table[str, tuple[str, int | None]],
+)
+orders.join(sums, lambda p, total: total, on=lambda p: p.account)  # type: ignore[arg-type, misc, return-value]
+
 payments.filter(lambda p: p.nothing)  # type: ignore[attr-defined]
 payments.join(names, lambda p: p)  # type: ignore[arg-type, misc]
 

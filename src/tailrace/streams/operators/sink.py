@@ -34,15 +34,22 @@ class Sink(Stateless):
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator."""
         topic = repr(self.topic) if isinstance(self.topic, str) else call(code, flow, self.topic, "topic")
-        partition = "-1" if self.journal_of is None else code.member("partition")
+        partition, value = self.partition(code, flow), self.value_of(code, flow)
         key = encoded(code, self.key, flow.key, flow.key_bytes, flow.key_serde, nullable=True)
-        value = encoded(code, self.value, flow.value, flow.value_bytes, flow.value_serde, nullable=self.nullable)
         headers = "None" if self.headers is None else f"{code.constant(self.headers, 'headers')}({flow.record})"
         code.line(f"{code.member('emit')}(({topic}, {partition}, {key}, {value}, {headers}, {flow.timestamp}))")
 
     def describe(self) -> str:
         """See Operator."""
         return f"to {self.topic if isinstance(self.topic, str) else name_of(self.topic)}"
+
+    def partition(self, code: Code, flow: Flow) -> str:
+        """The expression for the partition; -1 for that of the key."""
+        return "-1" if self.journal_of is None else code.member("partition")
+
+    def value_of(self, code: Code, flow: Flow) -> str:
+        """The expression for the value's bytes."""
+        return encoded(code, self.value, flow.value, flow.value_bytes, flow.value_serde, nullable=self.nullable)
 
 
 @dataclass(frozen=True, eq=False)

@@ -138,3 +138,30 @@ class KeptBySession:
     def _sessions(self, key: Any, sessions: Any) -> Iterator[tuple[Windowed[Any], Any]]:
         for first, last, kept in sessions or ():
             yield Windowed(key, first, last + 1), self.result(kept)
+
+
+@dataclass(frozen=True)
+class KeptRows:
+    """The results of a join by a foreign key, of which the two values are kept: `joiner(key, left, right)`."""
+
+    store: str
+    key: Serde[Any]
+    joiner: Callable[[Any, Any, Any], Any]
+
+    def get(self, store: Store[Any], key: Any) -> Any:
+        """See Kept."""
+        row = store.committed(self.key.encode(key))
+        return None if row is None else self.joiner(key, row.left, row.right)
+
+    def range(self, store: Store[Any], first: Any, last: Any) -> Iterator[tuple[Any, Any]]:
+        """See Kept."""
+        start = b"" if first is None else self.key.encode(first)
+        end = None if last is None else self.key.encode(last) + b"\0"
+        for encoded, row in store.committed_range(start, end):
+            key = self.key.decode(encoded)
+            if (value := self.joiner(key, row.left, row.right)) is not None:
+                yield key, value
+
+    def fetch(self, store: Store[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
+        """See Kept; there are no windows."""
+        raise TypeError(f"{self.store} has no windows; get gives the value of a key")
