@@ -50,6 +50,9 @@ class Registry(Protocol):
     def latest(self, subject: str) -> Registered:
         """Give the newest version of a subject. Raises SchemaNotFound."""
 
+    def subjects(self) -> list[str]:
+        """Name the subjects that have a version."""
+
     def check(self, subject: str, schema: str) -> list[str]:
         """Say why the subject's compatibility level forbids a schema; empty when it does not."""
 
@@ -98,6 +101,10 @@ class RegistryClient:
         """Give the newest version of a subject. Raises SchemaNotFound."""
         answer = self._ask("GET", f"/subjects/{quote(subject, safe='')}/versions/latest")
         return Registered(answer["id"], answer["version"], answer["schema"])
+
+    def subjects(self) -> list[str]:
+        """Name the subjects that have a version."""
+        return list(self._ask("GET", "/subjects"))
 
     def check(self, subject: str, schema: str) -> list[str]:
         """Say why the subject's compatibility level forbids a schema; empty when it does not."""

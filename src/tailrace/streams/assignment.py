@@ -74,7 +74,7 @@ class Assignment:
         sources = [source for id_ in ready for source in self._sources(id_)]
         streams = [source for source in sources if source[0] not in self._plan.tables]
         committed = self._committed(consumer, [TopicPartition(*source) for source in streams])
-        tasks = {id_: self._open_task(consumer, self._plan.of_topic[id_[0]], id_[1]) for id_ in ready}
+        tasks = {id_: self._open_task(consumer, self._plan.named[id_[0]], id_[1]) for id_ in ready}
         self.tasks |= tasks
         ends = {(tp.topic, tp.partition): max(tp.offset, 0) for tp in committed}
         folded = restore(tasks.values(), ends, self._bootstrap_servers, self._plan.application, self._stopped)
@@ -88,6 +88,11 @@ class Assignment:
             "assigned", application=self._plan.application, tasks=[f"{name}-{p}" for name, p in sorted(self.tasks)]
         )
         return sources
+
+    @property
+    def owns_any(self) -> bool:
+        """Whether any partition is here."""
+        return bool(self._owned)
 
     def held(self) -> list[Source]:
         """The partitions that wait for others of their task."""
@@ -110,14 +115,14 @@ class Assignment:
         for name, partition in {self.id_of(*source) for source in lost}:
             if (task := self.tasks.pop((name, partition), None)) is not None:
                 task.close()
-            self.progress.drop(partition, self._plan.of_topic[name].inputs)
+            self.progress.drop(partition, self._plan.named[name].inputs)
 
     def _is_ready(self, id_: TaskId) -> bool:
         return id_ not in self.tasks and all(source in self._owned for source in self._sources(id_))
 
     def _sources(self, id_: TaskId) -> list[Source]:
         name, partition = id_
-        return [(t, partition) for t in self._plan.of_topic[name].inputs if partition < self._partitions[t]]
+        return [(t, partition) for t in self._plan.named[name].inputs if partition < self._partitions[t]]
 
     def write(self) -> None:
         """Write committed state to disk."""

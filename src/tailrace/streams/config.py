@@ -15,6 +15,8 @@ class StreamsConfig:
     `max_task_idle_ms`: how long records of topics that are joined wait for earlier ones of another topic that may still
     be written; what is written already they wait for anyway.
 
+    `pattern_refresh_interval_s`: how often the cluster is asked which topics there are that patterns mean.
+
     `group_protocol`: with "classic", an instance that was killed and starts again has its partitions back at once, but
     every rebalance stops all instances for a moment. With "consumer" (KIP-848) only what moves stops, but the
     partitions of a killed instance wait until the cluster gives up on it: 45 s, unless it is configured otherwise.
@@ -33,3 +35,4 @@ class StreamsConfig:
     session_timeout_ms: int = 10_000
     transaction_timeout_ms: int = 10_000
     topics_timeout_s: float = 60.0
+    pattern_refresh_interval_s: float = 30.0

@@ -61,7 +61,7 @@ def graph_of(plan: Plan) -> Graph:
         for node in sub.nodes:
             operator = node.operator
             if isinstance(operator, StreamSource | TableSource):
-                ids[id(node)] = [topic(name) for name in operator.topics]
+                ids[id(node)] = [topic(name) for name in operator.names]
                 continue
             starts = [start for parent in node.parents for start in ids[id(parent)]]
             if isinstance(operator, Sink | Router):

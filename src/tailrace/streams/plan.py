@@ -10,7 +10,8 @@ from tailrace.streams.handling import OnError
 from tailrace.streams.node import Node
 from tailrace.streams.operators.decide import Decide
 from tailrace.streams.operators.source import StreamSource, TableSource
-from tailrace.streams.subtopology import SubTopology
+from tailrace.streams.patterns import Matches, matches
+from tailrace.streams.subtopology import SubTopology, changelog_of
 
 if TYPE_CHECKING:
     from tailrace.streams.topology import Topology
@@ -20,21 +21,37 @@ REPARTITION_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retenti
 
 
 class Plan:
-    """How a topology runs. Raises TopologyError when it cannot."""
+    """How a topology runs. Raises TopologyError when it cannot.
 
-    def __init__(self, topology: "Topology") -> None:
+    `topics`: those that there are, among which patterns find theirs.
+    """
+
+    def __init__(self, topology: "Topology", topics: Iterable[str] = ()) -> None:
         self.application = topology.name
         self.global_tables = topology.global_tables
         self._sinks = topology.sinks
         self._repartitions = topology.repartitions
         self._handling = topology.handling
+        self._patterns = topology.patterns
+        self._stores = [spec.name for node in topology.nodes for spec in node.operator.stores if spec.changelog]
+        self.matches = self.matches_in(topics)
         components = _components(topology.nodes)
-        self.subtopologies = [SubTopology(topology.name, nodes, topology.handling) for nodes in components]
+        self.subtopologies = [
+            SubTopology(topology.name, nodes, topology.handling, self.matches) for nodes in components
+        ]
+        self.named = {sub.name: sub for sub in self.subtopologies}
         self.of_topic = {topic: sub for sub in self.subtopologies for topic in sub.inputs}
         self.tables = frozenset(topic for sub in self.subtopologies for topic in sub.tables)
         # Whether anything waits until a topic was read to its end.
         self.needs_ends = bool(self.tables) or any(sub.is_timed for sub in self.subtopologies)
         self._check()
+
+    def matches_in(self, topics: Iterable[str]) -> Matches:
+        """Those of the topics that each pattern means; the application's own are none of them."""
+        if not self._patterns:
+            return {}
+        own = {*self._repartitions, *(changelog_of(self.application, store) for store in self._stores)}
+        return matches(self.application, self._patterns, topics, own)
 
     @cached_property
     def topics(self) -> set[str]:
@@ -44,9 +61,9 @@ class Plan:
         own = {handling.dead_letters} if may_die else set()
         return ({*self.of_topic, *self.global_tables, *self._sinks} | own) - set(self._repartitions)
 
-    def internal_topics(self, partitions: Mapping[str, int]) -> list[Topic]:
-        """The topics that it makes, given the partition counts of those that exist."""
-        counts = self.partitions(partitions)
+    def internal_topics(self, existing: Mapping[str, int], made: Mapping[str, int] | None = None) -> list[Topic]:
+        """The topics that it makes, given the partition counts of those that exist; see `partitions`."""
+        counts = self.partitions(existing, made)
         changelogs = [
             Topic(sub.changelog(name), tasks, _changelog_config(sub.stores[name].retention_ms))
             for sub, tasks in self.tasks(counts)
@@ -54,13 +71,16 @@ class Plan:
         ]
         return [*(Topic(topic, counts[topic], REPARTITION_CONFIG) for topic in self._repartitions), *changelogs]
 
-    def partitions(self, existing: Mapping[str, int]) -> dict[str, int]:
+    def partitions(self, existing: Mapping[str, int], made: Mapping[str, int] | None = None) -> dict[str, int]:
         """The partition counts of all topics that it reads or writes, given those of the topics that exist.
+
+        `made`: those of topics of its own that it made earlier, and that stay as they are when other topics are read.
 
         Raises TopologyError when records of one key would not meet.
         """
         counts = {topic: count for topic, count in existing.items() if topic not in self._repartitions}
         counts |= {topic: count for topic, count in self._repartitions.items() if count is not None}
+        counts |= made or {}
         unknown = [topic for topic in self._repartitions if topic not in counts]
         while unknown:
             sized = {topic: count for topic in unknown if (count := self._count(topic, counts)) is not None}
@@ -89,10 +109,10 @@ class Plan:
             return beside[0]
         writers = [sub for sub in self.subtopologies if topic in sub.outputs]
         read = [other for sub in writers for other in sub.inputs]
-        return max(counts[other] for other in read) if all(other in counts for other in read) else None
+        return max(counts[other] for other in read) if read and all(other in counts for other in read) else None
 
     def _check(self) -> None:
-        if not any(sub.streams for sub in self.subtopologies):
+        if not any(sub.streams or sub.has_patterns for sub in self.subtopologies):
             raise TopologyError(f"{self.application} reads no stream")
         # Tables are kept under their topics' names.
         names: set[str] = {topic for topic, source in self._sources() if isinstance(source, TableSource)}

@@ -13,6 +13,9 @@
 Outputs, changes of state and offsets are one Kafka transaction. State is written to disk only after its commit
 returned: after a crash a store is behind, never ahead, and is caught up. Whatever goes wrong with a transaction, the
 work since the last commit is undone and done again.
+
+When topics come or go that a pattern means, what was done is committed, all partitions are given back, and the group is
+joined again with a new plan.
 """
 
 import gc
@@ -22,9 +25,9 @@ from contextlib import contextmanager
 
 import structlog
 
-from tailrace.client import ConsumerFenced, ProducerFenced, ensure_topics, wait_for_topics
+from tailrace.client import ConsumerFenced, ProducerFenced
 from tailrace.streams.config import StreamsConfig
-from tailrace.streams.plan import Plan
+from tailrace.streams.planner import Planner
 from tailrace.streams.queries import Queries
 from tailrace.streams.topology import Topology
 from tailrace.streams.worker import Worker
@@ -51,19 +54,16 @@ def run(
     Raises TopologyError for partition counts that do not fit, LookupError for missing topics, BrokerUnreachable, and
     whatever an operator raises: the caller ends the process then, and a new one does the work again.
     """
-    plan = Plan(topology)
-    existing = wait_for_topics(config.bootstrap_servers, plan.topics, config.topics_timeout_s)
-    partitions = plan.partitions(existing)
-    ensure_topics(config.bootstrap_servers, plan.internal_topics(partitions))
+    planner = Planner(topology, config)
     with _rare_collections():
         while not stop.is_set():
             try:
-                worker = Worker(plan, config, partitions, stop, on_running)
+                worker = Worker(planner, config, stop, on_running)
                 if queries is not None:
                     queries.attach(worker.tasks)
                 worker.run()
             except (ConsumerFenced, ProducerFenced) as fenced:
-                log.warning("starting over from what is committed", application=plan.application, reason=str(fenced))
+                log.warning("starting over from what is committed", application=topology.name, reason=str(fenced))
                 stop.wait(RESTART_PAUSE_S)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeGuard
+from urllib.parse import quote
 
 from tailrace.registry.serde import Serde
 from tailrace.streams.code.program import Program
@@ -13,6 +14,7 @@ from tailrace.streams.operators.decide import Decide
 from tailrace.streams.operators.join_streams import JoinStreamSide
 from tailrace.streams.operators.sink import Router, Sink
 from tailrace.streams.operators.source import StreamSource, TableSource
+from tailrace.streams.patterns import Matches
 from tailrace.streams.state.store import StoreSpec
 
 if TYPE_CHECKING:
@@ -42,10 +44,14 @@ class Journal:
 
 
 class SubTopology:
-    """Connected steps of an application, in the order in which they were described."""
+    """Connected steps of an application, in the order in which they were described.
 
-    def __init__(self, application: str, nodes: Sequence[Node], handling: Handling) -> None:
+    `matches`: the topics that its patterns mean at present.
+    """
+
+    def __init__(self, application: str, nodes: Sequence[Node], handling: Handling, matches: Matches) -> None:
         self.application = application
+        self._matches = matches
         self.nodes = tuple(nodes)
         self.handling = handling
         operators = [node.operator for node in nodes]
@@ -65,7 +71,7 @@ class SubTopology:
 
     def changelog(self, store: str) -> str:
         """The topic that keeps the changes of a store."""
-        return f"{self.application}-{store}-changelog"
+        return changelog_of(self.application, store)
 
     @cached_property
     def streams(self) -> dict[str, StreamSource | TableSource]:
@@ -74,7 +80,7 @@ class SubTopology:
             topic: node.operator
             for node in self._sources
             if _is_source(node.operator)
-            for topic in node.operator.topics
+            for topic in self._topics_of(node.operator)
         }
 
     @cached_property
@@ -91,12 +97,18 @@ class SubTopology:
     def is_timed(self) -> bool:
         """Whether records of several topics meet, so that their order among each other matters."""
         meet = bool(self.flowing_tables) or any(isinstance(node.operator, JoinStreamSide) for node in self.nodes)
-        return meet and len(self.streams) > 1
+        return meet and (len(self.streams) > 1 or self.has_patterns)
 
     @property
+    def has_patterns(self) -> bool:
+        """Whether further topics may come."""
+        return any(_is_source(node.operator) and node.operator.pattern is not None for node in self._sources)
+
+    @cached_property
     def name(self) -> str:
-        """The first topic that it reads, which no other sub-topology does."""
-        return self.inputs[0]
+        """The first topic that it reads, which no other sub-topology does, or the pattern; fit for a folder's name."""
+        sources = [node.operator for node in self._sources] or [*self.tables.values()]
+        return quote(next(source.names[0] for source in sources if _is_source(source)), safe="")
 
     @property
     def sources(self) -> dict[str, StreamSource | TableSource]:
@@ -112,12 +124,21 @@ class SubTopology:
     def program(self) -> Program:
         """Its steps as code."""
         recovers = self.handling.failed is not OnError.FAIL
-        return Program(f"{self.application} {self.name}", self._sources, recovers=recovers)
+        sources = [(node, self._topics_of(node.operator)) for node in self._sources if _is_source(node.operator)]
+        return Program(f"{self.application} {self.name}", sources, recovers=recovers)
+
+    def _topics_of(self, source: StreamSource | TableSource) -> tuple[str, ...]:
+        return source.topics if source.pattern is None else self._matches[source.pattern]
 
     def folds(self, task: "Task") -> dict[str, tuple[Serde[Any], Callable[[bytes, Any], None]]]:
         """For each journal: how its events are read, and what applies one to a task's state."""
         folds = {journal.decide: journal.decide.fold(task) for journal in self.journals.values()}
         return {topic: (journal.value, folds[journal.decide]) for topic, journal in self.journals.items()}
+
+
+def changelog_of(application: str, store: str) -> str:
+    """The topic that keeps the changes of a store of an application."""
+    return f"{application}-{store}-changelog"
 
 
 def _is_source(operator: object) -> TypeGuard[StreamSource | TableSource]:

@@ -10,6 +10,7 @@ test without one.
 
 from collections import Counter
 from collections.abc import Sequence
+from re import Pattern
 from typing import Any, TypeVar, overload
 
 from tailrace.registry.client import Registry
@@ -26,11 +27,12 @@ from tailrace.streams.operators.decide import Decide
 from tailrace.streams.operators.regroup import ChangeSerde
 from tailrace.streams.operators.sink import Sink
 from tailrace.streams.operators.source import StreamSource, TableSource, TimestampExtractor
+from tailrace.streams.patterns import is_match
 from tailrace.streams.plan import Plan
 from tailrace.streams.stream import Stream
 from tailrace.streams.subtopology import Handling
 from tailrace.streams.table import GlobalTable, Table
-from tailrace.streams.types import Typed, serde_of
+from tailrace.streams.types import Typed, needs_contract, serde_of
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -61,6 +63,7 @@ class Topology:
         self.journals: dict[str, Decide] = {}
         # Topics of the application's own that records go through, with the number of partitions where one is given.
         self.repartitions: dict[str, int | None] = {}
+        self.patterns: list[Pattern[str]] = []
         self._registry = registry
         self._read: set[str] = set()
         self._counts: Counter[str] = Counter()
@@ -68,7 +71,7 @@ class Topology:
     @overload
     def stream(
         self,
-        topics: str | Sequence[str],
+        topics: str | Sequence[str] | Pattern[str],
         value: Typed[V],
         *,
         timestamp: TimestampExtractor | None = None,
@@ -78,7 +81,7 @@ class Topology:
     @overload
     def stream(
         self,
-        topics: str | Sequence[str],
+        topics: str | Sequence[str] | Pattern[str],
         value: Typed[V],
         *,
         key: Typed[K],
@@ -88,27 +91,36 @@ class Topology:
 
     def stream(
         self,
-        topics: str | Sequence[str],
+        topics: str | Sequence[str] | Pattern[str],
         value: Typed[V],
         *,
         key: Typed[Any] = str,
         timestamp: TimestampExtractor | None = None,
         nullable: bool = False,
     ) -> Stream[Any, V]:
-        """Read a topic, or several, as a flow of records.
+        """Read a topic, or several, or all that a pattern means, as a flow of records.
+
+        A pattern means the topics whose whole name it matches, also those that are made later, but none that is
+        internal to Kafka or that the application makes itself. Of a Struct class it takes the contract that the
+        registry has for the first of them.
 
         `timestamp`: gives a record's time from the record and its value, where it is not the record's own. `nullable`:
         whether records without a value are passed on, as None; otherwise they count as unreadable.
         """
-        names = (topics,) if isinstance(topics, str) else tuple(topics)
-        if not names:
-            raise TopologyError(f"{self.name}: a stream needs at least one topic")
-        for name in names:
-            self._claim(name)
-        key_serde = self.serde(key, names[0], "key")
-        value_serde = self.serde(value, names[0], "value")
-        source = StreamSource(names, key_serde, value_serde, timestamp, nullable)
-        node = self.add("stream", source, name=", ".join(names))
+        if isinstance(topics, Pattern):
+            self._claim_all(topics)
+            key_serde = self._serde_of_pattern(key, topics, "key")
+            value_serde = self._serde_of_pattern(value, topics, "value")
+            source = StreamSource((), key_serde, value_serde, timestamp, nullable, topics)
+        else:
+            names = (topics,) if isinstance(topics, str) else tuple(topics)
+            if not names:
+                raise TopologyError(f"{self.name}: a stream needs at least one topic")
+            for name in names:
+                self._claim(name)
+            key_serde, value_serde = self.serde(key, names[0], "key"), self.serde(value, names[0], "value")
+            source = StreamSource(names, key_serde, value_serde, timestamp, nullable)
+        node = self.add("stream", source, name=", ".join(source.names))
         return Stream(self, node, key_serde, value_serde, nullable=nullable)
 
     @overload
@@ -222,7 +234,38 @@ class Topology:
         """The serde for a type of a topic's keys or values."""
         return serde_of(typed, topic, part, self._registry)
 
+    def _serde_of_pattern(self, typed: Typed[T], pattern: Pattern[str], part: str) -> Serde[T]:
+        """The serde for a type of the keys or values of the topics that a pattern means."""
+        if self._registry is None or not needs_contract(typed):
+            return self.serde(typed, pattern.pattern, part)
+        subjects = (subject.removesuffix(f"-{part}") for subject in sorted(self._registry.subjects()))
+        topic = next((topic for topic in subjects if is_match(pattern, topic)), None)
+        if topic is None:
+            raise TopologyError(
+                f"{self.name}: the registry has no contract of {part}s of a topic like {pattern.pattern}"
+            )
+        return self.serde(typed, topic, part)
+
     def _claim(self, topic: str) -> None:
         if topic in self._read:
             raise TopologyError(f"{self.name} reads topic {topic} twice; use one stream of it in several places")
+        if topic not in self.repartitions:
+            for pattern in self.patterns:
+                self._check_apart(pattern, topic)
         self._read.add(topic)
+
+    def _claim_all(self, pattern: Pattern[str]) -> None:
+        if not isinstance(pattern.pattern, str):
+            raise TopologyError(f"{self.name}: {pattern.pattern!r} is a pattern of bytes; expected one of text")
+        if pattern in self.patterns:
+            raise TopologyError(f"{self.name} reads topics like {pattern.pattern} twice; use one stream of them")
+        for topic in sorted(self._read - self.repartitions.keys()):
+            self._check_apart(pattern, topic)
+        self.patterns.append(pattern)
+
+    def _check_apart(self, pattern: Pattern[str], topic: str) -> None:
+        if is_match(pattern, topic):
+            raise TopologyError(
+                f"{self.name} reads topic {topic} twice: by its name, and as one like {pattern.pattern}; "
+                f"use a pattern that does not mean it"
+            )

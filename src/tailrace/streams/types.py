@@ -24,6 +24,11 @@ PLAIN: dict[type, Serde[Any]] = {
 }
 
 
+def needs_contract(typed: Typed[T]) -> bool:
+    """Whether a type stands for an Avro contract."""
+    return isinstance(typed, type) and typed not in PLAIN and issubclass(typed, msgspec.Struct)
+
+
 def serde_of(typed: Typed[T], topic: str, part: str, registry: Registry | None) -> Serde[T]:
     """The serde of a topic's keys or values (`part` is "key" or "value"). Raises TopologyError when there is none."""
     if not isinstance(typed, type):

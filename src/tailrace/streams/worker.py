@@ -15,7 +15,7 @@ from tailrace.streams.config import StreamsConfig
 from tailrace.streams.feed import Feed, Run
 from tailrace.streams.global_table import GlobalTables
 from tailrace.streams.outbox import Outbox
-from tailrace.streams.plan import Plan
+from tailrace.streams.planner import Planner
 from tailrace.streams.state.backend import open_backend
 from tailrace.streams.task import Task
 
@@ -31,14 +31,10 @@ class Worker:
     """Polls, processes and commits; see `tailrace.streams.runtime` for the order of things."""
 
     def __init__(
-        self,
-        plan: Plan,
-        config: StreamsConfig,
-        partitions: dict[str, int],
-        stop: threading.Event,
-        on_running: Callable[[], None],
+        self, planner: Planner, config: StreamsConfig, stop: threading.Event, on_running: Callable[[], None]
     ) -> None:
-        self._plan = plan
+        self._planner = planner
+        self._plan = plan = planner.plan
         self._config = config
         self._stop = stop
         self._on_running = on_running
@@ -54,22 +50,16 @@ class Worker:
             plan.global_tables,
             open_backend(config.state and config.state / "global"),
             config.bootstrap_servers,
-            partitions,
-        )
-        self._assignment = Assignment(
-            plan,
-            partitions,
-            config.state,
-            config.bootstrap_servers,
-            self._outbox.outputs,
-            self._globals.tables,
-            stop.is_set,
+            planner.partitions,
         )
         self._consumer = self._new_consumer()
         self._asker = (
             consumer(config.bootstrap_servers, f"{plan.application}-ends") if plan.needs_ends else self._consumer
         )
-        self._feed = Feed(self._consumer, self._asker, plan, self._assignment, config)
+        # Whether the first assignment is still to come, and whether the group is to be joined once more.
+        self._is_new = True
+        self._must_join_again = False
+        self._follow_plan()
 
     def run(self) -> None:
         """Work until told to stop.
@@ -78,7 +68,7 @@ class Worker:
         """
         try:
             self._globals.catch_up(self._stop.is_set)
-            self._feed.subscribe(self._assigned, self._revoked, self._lost)
+            self._join()
             while not self._stop.is_set():
                 self._step()
             self._commit()
@@ -88,6 +78,35 @@ class Worker:
     def tasks(self) -> Collection[Task]:
         """The tasks that are here."""
         return self._assignment.tasks.values()
+
+    def _follow_plan(self) -> None:
+        """Make what depends on the plan."""
+        self._plan = self._planner.plan
+        self._assignment = Assignment(
+            self._plan,
+            self._planner.partitions,
+            self._config.state,
+            self._config.bootstrap_servers,
+            self._outbox.outputs,
+            self._globals.tables,
+            self._stop.is_set,
+        )
+        self._feed = Feed(self._consumer, self._asker, self._plan, self._assignment, self._config)
+
+    def _join(self) -> None:
+        self._feed.subscribe(self._assigned, self._revoked, self._lost)
+
+    def _join_again(self) -> None:
+        """Commit, give everything back, and begin anew with the topics that there are now."""
+        self._must_join_again = False
+        self._commit()
+        self._consumer.unsubscribe()
+        while self._assignment.owns_any and not self._stop.is_set():
+            self._feed.poll(0.1)  # calls back; what it reads is read again
+        self._planner.renew()
+        self._follow_plan()
+        log.info("starting over with other topics", application=self._plan.application, topics=[*self._plan.of_topic])
+        self._join()
 
     def _step(self) -> None:
         # While a transaction is open there is no waiting: what is not there yet does not hold up the commit.
@@ -102,6 +121,8 @@ class Worker:
         if time.monotonic() - self._written_at > self._config.write_interval_ms / 1000:
             self._assignment.write()
             self._written_at = time.monotonic()
+        if self._must_join_again or self._planner.is_outdated():
+            self._join_again()
 
     def _process(self, runs: list[Run]) -> None:
         for (topic, partition), run in runs:
@@ -183,7 +204,18 @@ class Worker:
         """Take partitions over: all that are owned from now on, or those in addition (KIP-848)."""
         sources = self._assignment.open(self._consumer, [(tp.topic, tp.partition) for tp in partitions])
         self._feed.assign(partitions, sources)
+        self._must_join_again = self._is_new and self._is_of_another_plan(partitions)
+        self._is_new = False
         self._on_running()
+
+    def _is_of_another_plan(self, partitions: list[TopicPartition]) -> bool:
+        """Whether an assignment may have been made before patterns meant all that they mean now.
+
+        A static member that comes back gets the one that it had, whatever topics it wants by now, until the group
+        rebalances; the group's leader has it do so by joining again.
+        """
+        assigned = {tp.topic for tp in partitions}
+        return bool(self._plan.matches) and bool(assigned) and not assigned.issuperset(self._plan.of_topic)
 
     def _revoked(self, partitions: list[TopicPartition]) -> None:
         self._commit()

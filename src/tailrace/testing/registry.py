@@ -85,6 +85,11 @@ class LocalRegistry:
         stored = _unless_rejected(live[-1] if live else subject_not_found(subject))
         return Registered(stored.id, stored.version, stored.schema)
 
+    def subjects(self) -> list[str]:
+        """Name the subjects that have a version."""
+        with self._lock:
+            return [subject for subject in sorted(self._state.versions) if self._state.live(subject)]
+
     def check(self, subject: str, schema: str) -> list[str]:
         """Say why the subject's compatibility level forbids a schema; empty when it does not."""
         with self._lock:

@@ -40,7 +40,8 @@ class TopologyDriver:
     """One task of each sub-topology, partition 0, with state in memory. `log` has the records of all topics."""
 
     def __init__(self, topology: Topology, *, clock: Clock = now_ms) -> None:
-        self._plan = Plan(topology)
+        self._topology = topology
+        self._plan = Plan(topology, topology.sinks)
         self._sinks = topology.sinks
         self._clock = clock
         self._outputs: list[Output] = []
@@ -68,6 +69,9 @@ class TopologyDriver:
         `timestamp`: milliseconds since 1970; now unless given. Without `commit` its effects wait for the next `commit`,
         or go with `rollback`.
         """
+        if self._is_new(topic):
+            self.commit()
+            self._read_also(topic)
         keys, values = self._input(topic)
         record = self._append(topic, _encoded(keys, key), _encoded(values, value), headers, timestamp)
         self._process(topic, record)
@@ -82,13 +86,15 @@ class TopologyDriver:
             ready = []
             for topic, _, key, value, headers, timestamp in self._outputs:
                 record = self._append(topic, key, value, headers, timestamp)
-                if topic in self._plan.of_topic or topic in self._globals:
+                if topic in self._plan.of_topic or topic in self._globals or self._is_new(topic):
                     ready.append((topic, record))
             self._outputs.clear()
             for task in self._tasks.values():
                 task.commit({(topic, 0): len(records) for topic, records in self.log.items()})
             if not ready:
                 return
+            for topic in dict.fromkeys(topic for topic, _ in ready if self._is_new(topic)):
+                self._read_also(topic)
             for topic, record in ready:
                 self._process(topic, record)
 
@@ -173,6 +179,15 @@ class TopologyDriver:
             task.process(topic, [record])
         else:
             task.update_table(topic, [record])
+
+    def _is_new(self, topic: str) -> bool:
+        """Whether a pattern means a topic that is not read yet."""
+        return topic not in self._plan.of_topic and any(self._plan.matches_in([topic]).values())
+
+    def _read_also(self, topic: str) -> None:
+        """Start over with a plan that has one more topic, when all is committed."""
+        self._plan = Plan(self._topology, [*self._plan.of_topic, topic])
+        self.restart()
 
     def _input(self, topic: str) -> tuple[Serde[Any], Serde[Any]]:
         if topic in self._plan.of_topic:

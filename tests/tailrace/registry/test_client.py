@@ -42,6 +42,7 @@ def test_schema_is_registered_and_found(registry: Registry, subject: str) -> Non
     second = registry.register(subject, V2)
     latest = registry.latest(subject)
     assert (latest.id, latest.version, latest.schema) == (second, 2, V2)
+    assert subject in registry.subjects()
 
 
 def test_incompatible_schema_raises_and_is_told_before(registry: Registry, subject: str) -> None:

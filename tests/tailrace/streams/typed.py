@@ -1,5 +1,6 @@
 """What a type checker knows of a topology: `make check` checks this file, and nobody runs it."""
 
+import re
 from collections.abc import Iterator
 from typing import assert_type
 
@@ -36,6 +37,7 @@ payments = topology.stream("payments", Payment)
 names = topology.table("names", str)
 
 assert_type(payments, Stream[str, Payment])
+assert_type(topology.stream(re.compile("refunds-.*"), Payment, key=int), Stream[int, Payment])
 assert_type(payments.filter(lambda p: p.amount > 8), Stream[str, Payment])
 assert_type(payments.filter(lambda key, p: len(key) > p.amount), Stream[str, Payment])
 assert_type(payments.map_values(lambda p: p.amount), Stream[str, int])

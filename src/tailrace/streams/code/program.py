@@ -23,7 +23,7 @@ What no step looks at is not decoded, and what no step has changed is written as
 """
 
 import linecache
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tailrace.registry.errors import SerdeError
@@ -54,18 +54,20 @@ class Functions(NamedTuple):
 
 
 class Program:
-    """The code of the sources given, with all that follows them.
+    """The code of the sources given, each with the topics that it reads, and of all that follows them.
 
     `recovers`: whether a record that a step failed on is undone alone, so that the next one can follow.
     """
 
-    def __init__(self, name: str, sources: Sequence[Node], *, recovers: bool) -> None:
+    def __init__(self, name: str, sources: Iterable[tuple[Node, tuple[str, ...]]], *, recovers: bool) -> None:
         self._names = Names()
         self._names.constants |= {"SerdeError": SerdeError, "no_value": SerdeError("the record has no value")}
         self._recovers = recovers
         self._module = Code(self._names, 1)
         self._shared: dict[int, tuple[str, list[str]]] = {}
-        self._processes = {topic: process for node in sources for topic, process in self._source(node)}
+        self._processes: dict[str, str] = {}
+        for node, topics in sources:
+            self._processes |= dict.fromkeys(topics, self._source(node))
         self.text = self._text()
         self._file = f"<topology {name}>"
         # Tracebacks show the lines of the code.
@@ -85,7 +87,7 @@ class Program:
         clocked = ", ".join(f"({context}, {function})" for context, function in self._names.clocked)
         return "\n".join([head, *self._module.lines, f"    return {{{entries}}}, [{closers}], [{clocked}]", ""])
 
-    def _source(self, node: Node) -> list[tuple[str, str]]:
+    def _source(self, node: Node) -> str:
         source = node.operator
         assert isinstance(source, StreamSource | TableSource)
         name = self._names.new("source")
@@ -102,7 +104,7 @@ class Program:
                     code.append(body)
             with code.block("except Exception as error:"):
                 code.line(f"{code.member('failed')}(record, error)")
-        return [(topic, name) for topic in source.topics]
+        return name
 
     def _prologue(self, code: Code, source: StreamSource | TableSource, body: Code) -> None:
         """Write how the parts that the body names come out of the record."""

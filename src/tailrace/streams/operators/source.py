@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import attrgetter
+from re import Pattern
 from typing import Any
 
 from tailrace.registry.serde import Serde
@@ -19,13 +20,21 @@ TimestampExtractor = Callable[[Record, Any], int]
 
 @dataclass(frozen=True, eq=False)
 class StreamSource(Stateless):
-    """Reads topics as a stream. A record without a value is unreadable, unless `nullable`."""
+    """Reads topics as a stream, or those that `pattern` means. A record without a value is unreadable, unless
+    `nullable`.
+    """
 
     topics: tuple[str, ...]
     key: Serde[Any]
     value: Serde[Any]
     timestamp: TimestampExtractor | None = None
     nullable: bool = False
+    pattern: Pattern[str] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it reads, in words: its topics, or the pattern."""
+        return self.topics if self.pattern is None else (self.pattern.pattern,)
 
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
         """See Operator; how records are read is written by the program that this step begins."""
@@ -33,7 +42,7 @@ class StreamSource(Stateless):
 
     def describe(self) -> str:
         """See Operator."""
-        return f"stream {', '.join(self.topics)}"
+        return f"stream {'of topics like ' if self.pattern else ''}{', '.join(self.names)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,10 +54,16 @@ class TableSource(Stateless):
     value: Serde[Any]
     timestamp: None = None
     nullable: bool = True
+    pattern: None = None
 
     @property
     def topics(self) -> tuple[str, ...]:
         """Its topic, as of a stream."""
+        return (self.topic,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """See StreamSource."""
         return (self.topic,)
 
     def emit(self, code: Code, flow: Flow, forward: Forward) -> None:
