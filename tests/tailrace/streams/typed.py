@@ -71,7 +71,7 @@ assert_type(
     orders.left_join(sums, lambda key, p, total: (key, total), on=lambda key, p: p.amount if key else None),
     Table[str, tuple[str, int | None]],
 )
-orders.join(sums, lambda p, total: total, on=lambda p: p.account)  # type: ignore[arg-type, misc, return-value]
+orders.join(sums, lambda p, total: total, on=lambda p: "alice")  # type: ignore[arg-type]
 
 payments.filter(lambda p: p.nothing)  # type: ignore[attr-defined]
 payments.join(names, lambda p: p)  # type: ignore[arg-type, misc]

@@ -7,9 +7,9 @@ from tailrace.registry.serde import MsgpackSerde
 from tailrace.streams.code.code import Code
 from tailrace.streams.code.flow import Flow, Forward
 from tailrace.streams.operators.aggregate import added, results
-from tailrace.streams.operators.window import CHANGELOG_EXTRA_MS, AggregateInWindows
+from tailrace.streams.operators.window import AggregateInWindows
 from tailrace.streams.state.sliding import SlidingWindows, Times
-from tailrace.streams.state.store import StoreSpec
+from tailrace.streams.state.store import CHANGELOG_EXTRA_MS, StoreSpec
 from tailrace.streams.windows import Emit, Sliding
 
 if TYPE_CHECKING:

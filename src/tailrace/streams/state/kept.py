@@ -148,20 +148,20 @@ class KeptRows:
     key: Serde[Any]
     joiner: Callable[[Any, Any, Any], Any]
 
-    def get(self, store: Store[Any], key: Any) -> Any:
+    def get(self, reader: Reader[Any], key: Any) -> Any:
         """See Kept."""
-        row = store.committed(self.key.encode(key))
+        row = reader.get(self.key.encode(key))
         return None if row is None else self.joiner(key, row.left, row.right)
 
-    def range(self, store: Store[Any], first: Any, last: Any) -> Iterator[tuple[Any, Any]]:
+    def range(self, reader: Reader[Any], first: Any, last: Any) -> Iterator[tuple[Any, Any]]:
         """See Kept."""
         start = b"" if first is None else self.key.encode(first)
         end = None if last is None else self.key.encode(last) + b"\0"
-        for encoded, row in store.committed_range(start, end):
+        for encoded, row in reader.range(start, end):
             key = self.key.decode(encoded)
             if (value := self.joiner(key, row.left, row.right)) is not None:
                 yield key, value
 
-    def fetch(self, store: Store[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
+    def fetch(self, reader: Reader[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
         """See Kept; there are no windows."""
         raise TypeError(f"{self.store} has no windows; get gives the value of a key")

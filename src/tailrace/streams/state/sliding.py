@@ -49,7 +49,7 @@ class SlidingWindows:
     @property
     def due(self) -> int:
         """When `closed` has something to do next, or earlier."""
-        return min(self._open.due, self._past.due, self._times.due)
+        return min(self._open.due, self._in_step(min(self._past.due, self._times.due)))
 
     def touched(self, key: bytes, time: int) -> list[Touched]:
         """Take in the time of a record, and give the windows that it changes or makes, by start."""
@@ -85,9 +85,15 @@ class SlidingWindows:
                 self._past.store.put(START.encode(start) + key, aggregate)
                 self._past.opened(start)
             yield start, key, aggregate
+        step = now - now % self._bucket_ms
         for kept in (self._past, self._times):
-            for _ in kept.closed(now):
-                pass
+            if kept.due <= step:
+                for _ in kept.closed(step):
+                    pass
+
+    def _in_step(self, time: int) -> int:
+        """The next time at which something is forgotten that is not needed: not each for itself."""
+        return time + -time % self._bucket_ms
 
     def _source(self, times: Times, start: int) -> int | None:
         """The start of the window that has held what a window of this start holds; None if that is nothing."""
