@@ -115,7 +115,10 @@ def test_a_store_behaves_as_a_dict_with_undo_commit_rollback_write_and_crash(ste
             store = make(backend)
             now, committed = dict(written), dict(written)
         assert {key: store.get(key) for key in KEYS} == {key: now.get(key) for key in KEYS}
-        assert list(store.range(b"", None)) == sorted((key, value) for key, value in now.items() if value is not None)
+        there = sorted((key, value) for key, value in now.items() if value is not None)
+        assert list(store.range(b"", None)) == there
+        for start in (b"", b"a\0", b"ab", b"c"):
+            assert store.first(start) == next((key for key, _ in there if key >= start), None)
         assert dict(store.committed_range(b"", None)) == {
             k: value for k, value in committed.items() if value is not None
         }

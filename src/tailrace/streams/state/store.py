@@ -106,15 +106,25 @@ class Store(Generic[V]):
 
     def range(self, start: bytes, end: bytes | None) -> Iterator[tuple[bytes, V]]:
         """See Reader; uncommitted changes included."""
-        if self._ordered is None:
-            self._ordered = sorted(self._unwritten.keys() | self._uncommitted.keys())
-        first = bisect_left(self._ordered, start)
-        last = len(self._ordered) if end is None else bisect_left(self._ordered, end)
-        new, old = self._uncommitted, self._unwritten
-        changed = {
-            key: new[key] if key in new else old[key] for key in self._ordered[first:last] if key in new or key in old
-        }
+        ordered = self._in_order()
+        last = len(ordered) if end is None else bisect_left(ordered, end)
+        keys = ordered[bisect_left(ordered, start) : last]
+        changed = {key: value for key in keys if (value := self._changed(key)) is not _UNKNOWN}
         return self._merged(changed, start, end)
+
+    def first(self, start: bytes) -> bytes | None:
+        """The first key from `start` on, inclusive, that has a value: what a range begins with, without the rest."""
+        ordered, size = self._in_order(), len(self._prefix)
+        place = bisect_left(ordered, start)
+        for prefixed, _ in self._backend.range(self._prefix + start, self._prefix[:-1] + b"\1"):
+            key = prefixed[size:]
+            while place < len(ordered) and ordered[place] <= key:
+                if self._has_new(ordered[place]):
+                    return ordered[place]
+                place += 1
+            if self._changed(key) is _UNKNOWN:
+                return key
+        return next((ordered[at] for at in range(place, len(ordered)) if self._has_new(ordered[at])), None)
 
     def committed(self, key: bytes) -> V | None:
         """The value of a key without uncommitted changes; may be asked from any thread."""
@@ -184,6 +194,20 @@ class Store(Generic[V]):
         else:
             self._young.update(self._unwritten)
         self._unwritten, self._encoded, self._ordered = {}, {}, None
+
+    def _in_order(self) -> list[bytes]:
+        if self._ordered is None:
+            self._ordered = sorted(self._unwritten.keys() | self._uncommitted.keys())
+        return self._ordered
+
+    def _changed(self, key: bytes) -> Any:
+        """The value of a key that the backend does not have yet, or _UNKNOWN."""
+        value = self._uncommitted.get(key, _UNKNOWN)
+        return self._unwritten.get(key, _UNKNOWN) if value is _UNKNOWN else value
+
+    def _has_new(self, key: bytes) -> bool:
+        value = self._changed(key)
+        return value is not None and value is not _UNKNOWN
 
     def _load(self, key: bytes) -> V | None:
         value = self._old.get(key, _UNKNOWN)

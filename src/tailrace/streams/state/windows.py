@@ -56,5 +56,5 @@ class OpenWindows(ByTime):
         """Yield start, encoded key and aggregate of all windows that have closed, in this order, and forget them."""
         end = max(now - self._length_ms + 1, 0)
         yield from self.take(end)
-        first = next(self.store.range(START.encode(end), None), None)
-        self.due = NEVER if first is None else START.decode(first[0][:8]) + self._length_ms
+        first = self.store.first(START.encode(end))
+        self.due = NEVER if first is None else START.decode(first[:8]) + self._length_ms
