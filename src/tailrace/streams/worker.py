@@ -103,6 +103,8 @@ class Worker:
         self._consumer.unsubscribe()
         while self._assignment.owns_any and not self._stop.is_set():
             self._feed.poll(0.1)  # calls back; what it reads is read again
+        if self._stop.is_set():
+            return
         self._planner.renew()
         self._follow_plan()
         log.info("starting over with other topics", application=self._plan.application, topics=[*self._plan.of_topic])
