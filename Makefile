@@ -5,7 +5,7 @@ SYNC := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 ARGS ?=
 SOAK_TESTS ?= tests/tailrace/broker/durability tests/compatibility/test_crash.py tests/tailrace/streams/chaos
 
-.PHONY: help run test soak fuzz check format provision requirements clean
+.PHONY: help run test soak fuzz check format provision peers check-peers requirements clean
 help:                       ## this list
 	@grep -hE '^[a-z%-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 24
 
@@ -23,6 +23,12 @@ help:                       ## this list
 
 .venv/fuzz: .venv/dev requirements/fuzz.txt
 	@$(SYNC) -r requirements/fuzz.txt
+	@touch $@
+
+.venv-peers/done: requirements/peers.txt
+	@echo "preparing .venv-peers (once) ..."
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peers.txt
 	@touch $@
 
 run: .venv/run              ## start the exchange; options through ARGS="--port 8090"
@@ -51,6 +57,12 @@ provision: .venv/dev        ## install Apache Kafka, kcat, PostgreSQL and Chromi
 bench-%: .venv/dev          ## a benchmark: make bench-exchange, QUICK=1 for a short one
 	@exec $(BIN)/python -m benchmarks.$* $(ARGS)
 
+peers: .venv/dev .venv-peers/done    ## other libraries for stream processing, to compare with; needs make provision
+	@$(BIN)/python -m benchmarks.peers.commands
+
+check-peers: peers          ## whether those do the jobs of the benchmark; ARGS=--kill to kill them in the middle
+	@exec $(BIN)/python -m benchmarks.peers.check $(ARGS)
+
 fuzz: .venv/fuzz            ## fuzz the broker; SECONDS_EACH=600 for longer, ARGS="request" for some targets only
 	@exec $(BIN)/python -m tests.tailrace.broker.fuzz $(ARGS)
 
@@ -58,8 +70,9 @@ requirements:               ## pin again what pyproject.toml asks for
 	@$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header requirements/build.in -o requirements/build.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header requirements/fuzz.in -o requirements/fuzz.txt
+	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header requirements/peers.in -o requirements/peers.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header --extra dev pyproject.toml -o requirements/dev.txt
 
 clean:                      ## remove what was built, not your data
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts benchmarks/results
+	rm -rf .venv .venv-peers benchmarks/peers/kafka_streams/target .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts benchmarks/results
