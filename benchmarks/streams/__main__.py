@@ -5,12 +5,13 @@ import itertools
 import shutil
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from benchmarks.peers.commands import Run
 from benchmarks.report import Report, quick
 from benchmarks.streams import load
 from benchmarks.streams.contracts import Account, Outcome, Paid, Payment, Request, serde
@@ -114,28 +115,20 @@ class Engine:
         sink = self.topic(f"{name}-out", job.output)
         state = self.folder / name
         shutil.rmtree(state, ignore_errors=True)
-        options = {
-            "--bootstrap-servers": self.bootstrap_servers,
-            "--registry": self.registry_url,
-            "--application": name,
-            "--input": source,
-            "--output": sink,
-            "--table": table,
-            "--state": str(state),
-        }
-        given = [word for option, value in options.items() if value is not None for word in (option, value)]
-        application = Application([*system.argv, job.name, *given, *system.options], self.folder / f"{name}.log")
+        run = Run(job.name, self.bootstrap_servers, self.registry_url, name, source, sink, state, table)
+        application = Application(system.argv(run), self.folder / f"{name}.log")
         return application, Output(self.bootstrap_servers, sink)
 
 
 def throughput(report: Report, engine: Engine, job: Job, system: System, source: str, table: str | None) -> None:
     """How fast the backlog is worked off, and what that costs."""
     application, output = engine.application(system, job, source, table)
-    expected = round(SIZE.records * job.share * 0.99)
+    share = 1.0 if system.is_copy else job.share
+    expected = round(SIZE.records * share * 0.99)
     with output, report.stolen(job.name, system.name), application:
         found = rate(application, output, expected, SIZE.warm_up_s, SIZE.seconds)
-    report.add(job.name, system.name, "throughput", found.per_s / job.share, "records/s")
-    report.add(job.name, system.name, "processor time", found.cpu_s * job.share * 1e6, "µs/record")
+    report.add(job.name, system.name, "throughput", found.per_s / share, "records/s")
+    report.add(job.name, system.name, "processor time", found.cpu_s * share * 1e6, "µs/record")
     report.add(job.name, system.name, "peak memory", application.peak_memory / 2**20, "MiB")
 
 
@@ -186,6 +179,15 @@ def steady(report: Report, title: str, system: System, application: Application,
     report.add(title, system.name, "restart after kill -9", restart_s(application, output, RESTART_LIMIT_S), "s")
 
 
+@contextmanager
+def told_when_it_fails(system: System) -> Iterator[None]:
+    """Go on with the next system where one ends by itself."""
+    try:
+        yield
+    except RuntimeError as failure:
+        print(f"{system.name} FAILED: {failure}", flush=True)
+
+
 def main() -> None:
     """Run what is wanted."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -209,7 +211,8 @@ def main() -> None:
             if wanted.only in (None, "large-state") and JOBS["ledger"] in jobs:
                 source = engine.large_backlog()
                 for system in (each for each in chosen if each.is_quick):
-                    large_state(report, engine, system, source)
+                    with told_when_it_fails(system):
+                        large_state(report, engine, system, source)
     report.finish()
 
 
@@ -220,10 +223,12 @@ def run(report: Report, engine: Engine, job: Job, chosen: Sequence[System], only
     if only in (None, "throughput"):
         source = engine.backlog(job)
         for system in able:
-            throughput(report, engine, job, system, source, table)
+            with told_when_it_fails(system):
+                throughput(report, engine, job, system, source, table)
     if only in (None, "latency"):
         for system in able:
-            latency(report, engine, job, system, table)
+            with told_when_it_fails(system):
+                latency(report, engine, job, system, table)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,6 @@ def _producer(bootstrap_servers: str, linger_ms: int) -> Producer:
         {
             "bootstrap.servers": bootstrap_servers,
             "linger.ms": linger_ms,
-            "compression.type": "lz4",
             "partitioner": "murmur2_random",
             "queue.buffering.max.messages": QUEUE,
         }

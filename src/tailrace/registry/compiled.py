@@ -60,6 +60,8 @@ class CompiledCodec(Generic[T]):
     """Reads and writes one schema as one Struct class. Raises Unsupported."""
 
     def __init__(self, schema: Schema, type: type[T]) -> None:  # noqa: A002
+        self._schema = schema
+        self._type = type
         source = _Source()
         encoder, decoder = _Encoder(source), _Decoder(source)
         try:
@@ -71,14 +73,32 @@ class CompiledCodec(Generic[T]):
             *encoder.lines,
             "def encode(v):",
             f"    return {_joined(parts)}",
-            "def decode(d, p):",
-            *decoder.lines,
-            "    if p != len(d): raise ValueError(f'the value ends at byte {p} of {len(d)}')",
-            f"    return {result}",
+            *_function(decoder, result),
         ]
         exec(compile("\n".join(code), f"<Avro codec of {type.__name__}>", "exec"), source.constants)
         self.encode: Callable[[T], bytes] = source.constants["encode"]
         self.decode: Callable[[bytes, int], T] = source.constants["decode"]
+
+    def can_decode(self, fields: frozenset[str]) -> bool:
+        """Whether a value with these attributes alone is what somebody can be given who looks at them."""
+        info = inspect.type_info(self._type)
+        assert isinstance(info, inspect.StructType)
+        return fields <= {field.name for field in info.fields} and not hasattr(self._type, "__post_init__")
+
+    def decoder(self, fields: frozenset[str]) -> Callable[[bytes, int], T]:
+        """What decodes as `decode` does, but passes over text and bytes of other fields than these, which are None."""
+        source = _Source()
+        decoder = _Decoder(source, fields)
+        result = decoder.value(self._schema, inspect.type_info(self._type))
+        code = compile("\n".join(_function(decoder, result)), f"<Avro codec of {self._type.__name__}, in part>", "exec")
+        exec(code, source.constants)
+        decode: Callable[[bytes, int], T] = source.constants["decode"]
+        return decode
+
+
+def _function(decoder: "_Decoder", result: str) -> list[str]:
+    end = "    if p != len(d): raise ValueError(f'the value ends at byte {p} of {len(d)}')"
+    return ["def decode(d, p):", *decoder.lines, end, f"    return {result}"]
 
 
 class _Source:
@@ -182,10 +202,14 @@ class _Encoder:
 
 
 class _Decoder:
-    """Makes statements that read from `d` at `p`, and move `p`."""
+    """Makes statements that read from `d` at `p`, and move `p`.
 
-    def __init__(self, source: _Source) -> None:
+    `fields`: those of the first record whose text and bytes are read; all, if None.
+    """
+
+    def __init__(self, source: _Source, fields: frozenset[str] | None = None) -> None:
         self._source = source
+        self._fields = fields
         self.lines: list[str] = []
         self._indent = "    "
 
@@ -193,7 +217,13 @@ class _Decoder:
         """Write the statements that read a value, and give the expression that is the value."""
         match schema, python:
             case Record(), inspect.StructType():
-                values = {f.name: self.value(a.schema, f.type) for a, f in _fields(schema, python)}
+                wanted, self._fields = self._fields, None
+                values = {
+                    f.name: self.value(a.schema, f.type)
+                    if wanted is None or f.name in wanted
+                    else self.passed_over(a, f)
+                    for a, f in _fields(schema, python)
+                }
                 positional = [values[name] for name in python.cls.__match_args__]
                 named = [f"{name}={values[name]}" for name in values if name not in python.cls.__match_args__]
                 return f"{self._source.constant(python.cls)}({', '.join([*positional, *named])})"
@@ -215,6 +245,14 @@ class _Decoder:
             case Primitive(), _:
                 return self.primitive(_primitive(schema, python))
         raise Unsupported(f"Avro {schema.kind} to {python}")
+
+    def passed_over(self, field: Field, python: inspect.Field) -> str:
+        """Write the statements that pass over a field of text or bytes, or read any other, and give its value."""
+        if field.schema.kind not in ("string", "bytes"):
+            return self.value(field.schema, python.type)
+        self.write("n = d[p]")
+        self.write("if n & 129: n, p = decode_length(d, p + 1, n); p += n >> 1", "else: p += (n >> 1) + 1")
+        return "None"
 
     def write(self, *lines: str) -> None:
         self.lines += [self._indent + line for line in lines]

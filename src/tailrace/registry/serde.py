@@ -1,6 +1,7 @@
 """Serializers: values to the bytes of a record and back."""
 
 import struct
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -86,6 +87,27 @@ class AvroSerde(Generic[T]):
                 f"{self._subject}: {len(data)} bytes cannot be read with schema {schema_id}: {error!r}"
             ) from error
 
+    def decoder(self, fields: Iterable[str]) -> Callable[[bytes], T]:
+        """What decodes as `decode` does for who looks at these attributes only: others may be None.
+
+        A class that has attributes beside its fields, or checks its fields, is decoded as a whole where that matters.
+        """
+        own, wanted = self._codec, frozenset(fields)
+        if not isinstance(own, CompiledCodec) or not own.can_decode(wanted):
+            return self.decode
+        decode_part: Callable[[bytes, int], T] = own.decoder(wanted)
+
+        def decode(data: bytes) -> T:
+            codec = self._reader_by_header.get(data[:HEADER_SIZE]) or self._reader(data)
+            if codec is not own:
+                return self.decode(data)
+            try:
+                return decode_part(data, HEADER_SIZE)
+            except Exception:
+                return self.decode(data)  # which says what is wrong
+
+        return decode
+
     def writes(self, data: bytes) -> bool:
         """Whether a record's bytes are of the schema that is written, so that they can be passed on as they are."""
         return data.startswith(self._header or self._own_header())
@@ -121,6 +143,11 @@ def _codec(schema: Schema, type: type[T] | None) -> Codec[T]:  # noqa: A002
         return CompiledCodec(schema, type)
     except Unsupported:
         return FastavroCodec(text, text, type)
+
+
+def decoder_of(serde: Serde[T], fields: Iterable[str]) -> Callable[[bytes], T]:
+    """What decodes with a serde for who looks at these fields of a value only."""
+    return serde.decoder(fields) if isinstance(serde, AvroSerde) else serde.decode
 
 
 class StringSerde:

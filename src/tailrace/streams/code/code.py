@@ -167,7 +167,12 @@ class Code:
         self.names.of_task[name] = lambda task: getattr(task.table(topic).store, method)
         return name
 
-    def mentions(self, name: str) -> bool:
-        """Whether a line names a variable, outside of quotes."""
+    def replace(self, name: str, expression: str) -> None:
+        """Write an expression where a variable is named, outside of quotes."""
+        pattern = re.compile(rf"{QUOTED.pattern}|\b({name})\b")
+        self.lines = [pattern.sub(lambda m: expression if m[1] else m[0], line) for line in self.lines]
+
+    def mentions(self, name: str) -> int:
+        """How often a variable is named, outside of quotes."""
         pattern = re.compile(rf"\b{name}\b")
-        return any(pattern.search(QUOTED.sub("", line)) for line in self.lines)
+        return sum(len(pattern.findall(QUOTED.sub("", line))) for line in self.lines)

@@ -5,7 +5,6 @@ What `payments.filter(is_large).to("large-payments")` becomes:
     def source_0(records):
         try:
             for record in records:
-                key_bytes = record.key()
                 value_bytes = record.value()
                 try:
                     if value_bytes is None: raise no_value
@@ -13,13 +12,13 @@ What `payments.filter(is_large).to("large-payments")` becomes:
                 except SerdeError as error:
                     unreadable(record, error)
                     continue
-                timestamp = record.timestamp()[1]
                 if predicate_0(value):
-                    emit(('large-payments', -1, key_bytes, value_bytes, None, timestamp))
+                    emit(('large-payments', -1, record.key(), value_bytes, None, record.timestamp()[1]))
         except Exception as error:
             failed(record, error)
 
-What no step looks at is not decoded, and what no step has changed is written as it was read.
+What no step looks at is not decoded, and what no step has changed is written as it was read. That goes for the fields
+of a value, too, where the code of functions tells which of them they look at (`tailrace.streams.code.fields`).
 """
 
 import linecache
@@ -27,8 +26,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tailrace.registry.errors import SerdeError
+from tailrace.registry.serde import decoder_of
 from tailrace.streams.code.code import Code, Names
-from tailrace.streams.code.flow import Flow
+from tailrace.streams.code.flow import PART, RARELY, Flow
 from tailrace.streams.node import Meeting, Node
 from tailrace.streams.operators.source import StreamSource, TableSource
 from tailrace.streams.processor import ProcessorContext
@@ -92,12 +92,15 @@ class Program:
         assert isinstance(source, StreamSource | TableSource)
         name = self._names.new("source")
         body = self._module.nested(4 if self._recovers else 3)
-        flow = Flow("key", "value", "timestamp", "record", "key_bytes", "value_bytes", source.key, source.value)
+        fields: set[str] | None = None if source.nullable or source.timestamp is not None else set()
+        flow = Flow(
+            "key", "value", "timestamp", "record", "key_bytes", "value_bytes", source.key, source.value, fields=fields
+        )
         self._emit(node, body, flow)
         code = self._module
         with code.block(f"def {name}(records):"):
             with code.block("try:"), code.block("for record in records:"):
-                self._prologue(code, source, body)
+                self._prologue(code, source, body, fields)
                 if self._recovers:
                     self._guarded(code, body)
                 else:
@@ -106,12 +109,21 @@ class Program:
                 code.line(f"{code.member('failed')}(record, error)")
         return name
 
-    def _prologue(self, code: Code, source: StreamSource | TableSource, body: Code) -> None:
-        """Write how the parts that the body names come out of the record."""
+    def _prologue(self, code: Code, source: StreamSource | TableSource, body: Code, fields: set[str] | None) -> None:
+        """Write how the parts that the body names come out of the record; `fields`: those of PART."""
         key = body.mentions("key")
         timestamp = body.mentions("timestamp")
-        value = body.mentions("value") or (timestamp and source.timestamp is not None)
-        if key or body.mentions("key_bytes"):
+        if body.mentions(RARELY):
+            rarely = (
+                "value" if body.mentions("value") else f"{code.constant(source.value.decode, 'decode')}(value_bytes)"
+            )
+            body.replace(RARELY, rarely)
+        whole = body.mentions("value") or (timestamp and source.timestamp is not None)
+        part = body.mentions(PART)
+        value = whole or part
+        if not key and body.mentions("key_bytes") == 1:
+            body.replace("key_bytes", "record.key()")
+        elif key or body.mentions("key_bytes"):
             code.line("key_bytes = record.key()")
         if value or body.mentions("value_bytes"):
             code.line("value_bytes = record.value()")
@@ -121,24 +133,33 @@ class Program:
                     decode = code.constant(source.key.decode, "decode")
                     code.line(f"key = None if key_bytes is None else {decode}(key_bytes)")
                 if value:
-                    self._decode_value(code, source)
+                    self._decode_value(code, source, PART if part and not whole else "value", fields)
             with code.block("except SerdeError as error:"):
                 code.line(f"{code.member('unreadable')}(record, error)")
                 code.line("continue")
+        if part and whole:
+            code.line(f"{PART} = value")
         if timestamp:
             extract = source.timestamp
             expression = "record.timestamp()[1]"
             if extract is not None:
                 expression = f"{code.constant(extract, 'extract')}(record, value)"
+            elif timestamp == 1:
+                # Most records may never come to where it is named.
+                body.replace("timestamp", expression)
+                return
             code.line(f"timestamp = {expression}")
 
-    def _decode_value(self, code: Code, source: StreamSource | TableSource) -> None:
-        decode = code.constant(source.value.decode, "decode")
+    def _decode_value(
+        self, code: Code, source: StreamSource | TableSource, variable: str, fields: set[str] | None
+    ) -> None:
         if source.nullable:
+            decode = code.constant(source.value.decode, "decode")
             code.line(f"value = None if value_bytes is None else {decode}(value_bytes)")
-        else:
-            code.line("if value_bytes is None: raise no_value")
-            code.line(f"value = {decode}(value_bytes)")
+            return
+        decoder = source.value.decode if variable == "value" else decoder_of(source.value, fields or ())
+        code.line("if value_bytes is None: raise no_value")
+        code.line(f"{variable} = {code.constant(decoder, 'decode')}(value_bytes)")
 
     def _guarded(self, code: Code, body: Code) -> None:
         """Write the body so that what a failing record did is undone, and the next one goes on."""
@@ -165,7 +186,7 @@ class Program:
 
     def _outline(self, node: Node, code: Code, flow: Flow) -> None:
         """Write a step and what follows as a function of its own, which gets the variables that it names."""
-        variables = [*PARTS, "value_bytes", *self._names.made]
+        variables = [*PARTS, PART, RARELY, "value_bytes", *self._names.made]
         name, used = code.function("deep", variables, lambda body: self._emit(node, body, flow))
         code.line(f"{name}({', '.join(used)})")
 

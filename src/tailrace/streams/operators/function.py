@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from tailrace.streams.code.code import Code
+from tailrace.streams.code.fields import fields_of
 from tailrace.streams.code.flow import Flow
 from tailrace.streams.errors import TopologyError
 
@@ -22,7 +23,8 @@ POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR
 
 def call(code: Code, flow: Flow, function: Function, hint: str) -> str:
     """The expression that calls a function on a record."""
-    return call_on(code, flow.key, flow.value, function, hint)
+    value = flow.seen_by(fields_of(function, 1 if takes_key(function) else 0))
+    return call_on(code, flow.key, value, function, hint)
 
 
 def call_on(code: Code, key: str, value: str, function: Function, hint: str) -> str:

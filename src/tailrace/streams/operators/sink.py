@@ -6,7 +6,7 @@ from typing import Any
 
 from tailrace.registry.serde import AvroSerde, BytesSerde, Serde, StringSerde
 from tailrace.streams.code.code import Code
-from tailrace.streams.code.flow import Flow, Forward
+from tailrace.streams.code.flow import RARELY, Flow, Forward
 from tailrace.streams.node import Stateless
 from tailrace.streams.operators.decide import Decide
 from tailrace.streams.operators.function import Function, call, name_of
@@ -85,5 +85,7 @@ def encoded(
             return original
         if isinstance(serde, AvroSerde) and isinstance(read_with, AvroSerde):
             writes = code.constant(serde.writes, "writes")
+            if (variable, original) == ("value", "value_bytes"):
+                encode = f"{code.constant(serde.encode, 'encode')}({RARELY})"
             return f"{original} if {original} is None or {writes}({original}) else {encode}"
     return f"None if {variable} is None else {encode}" if nullable else encode
