@@ -10,8 +10,9 @@ import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from tailrace.broker.metrics.server import MetricsServer
+from tailrace.broker.metrics.source import BrokerMetrics
 from tailrace.client import Topic, TransactionalProducer, ensure_topics, producer, read_to_end
+from tailrace.metrics.server import READY, MetricsServer
 from tailrace.testing.broker import BrokerProcess
 
 
@@ -98,14 +99,15 @@ def test_readiness_and_what_else_is_asked(broker: BrokerProcess) -> None:
 
 
 def test_who_does_not_serve_yet_is_not_ready_but_tells_about_itself() -> None:
-    server = MetricsServer("127.0.0.1", 0, asyncio.new_event_loop())
+    metrics = BrokerMetrics(asyncio.new_event_loop())
+    server = MetricsServer("127.0.0.1", 0, metrics)
     server.start()
     try:
         where = f"127.0.0.1:{server.port}"
         for state in ("recovering", "stopping"):
             answer = httpx.get(f"http://{where}/ready")
             assert (answer.status_code, answer.text) == (503, f"{state}\n")
-            server.stop_serving()
+            metrics.stop_serving()
         assert Scrape(where).value("ready") == 0
     finally:
         server.close()
@@ -113,12 +115,13 @@ def test_who_does_not_serve_yet_is_not_ready_but_tells_about_itself() -> None:
 
 
 def test_a_broker_whose_loop_does_not_turn_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tailrace.broker.metrics import server as module
+    from tailrace.broker.metrics import source as module
 
     monkeypatch.setattr(module, "ANSWER_WITHIN_S", 0.05)
     loop = asyncio.new_event_loop()
-    server = MetricsServer("127.0.0.1", 0, loop)
-    server.state = module.READY
+    metrics = BrokerMetrics(loop)
+    metrics.state = READY
+    server = MetricsServer("127.0.0.1", 0, metrics)
     server.start()
     try:
         answer = httpx.get(f"http://127.0.0.1:{server.port}/ready")
