@@ -23,10 +23,11 @@ REPARTITION_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retenti
 class Plan:
     """How a topology runs. Raises TopologyError when it cannot.
 
-    `topics`: those that there are, among which patterns find theirs.
+    `topics`: those that there are, among which patterns find theirs. `counts_steps`: whether each step counts its
+    records.
     """
 
-    def __init__(self, topology: "Topology", topics: Iterable[str] = ()) -> None:
+    def __init__(self, topology: "Topology", topics: Iterable[str] = (), *, counts_steps: bool = False) -> None:
         self.application = topology.name
         self.global_tables = topology.global_tables
         self._sinks = topology.sinks
@@ -37,7 +38,8 @@ class Plan:
         self.matches = self.matches_in(topics)
         components = _components(topology.nodes)
         self.subtopologies = [
-            SubTopology(topology.name, nodes, topology.handling, self.matches) for nodes in components
+            SubTopology(topology.name, nodes, topology.handling, self.matches, counts_steps=counts_steps)
+            for nodes in components
         ]
         self.named = {sub.name: sub for sub in self.subtopologies}
         self.of_topic = {topic: sub for sub in self.subtopologies for topic in sub.inputs}

@@ -46,14 +46,24 @@ class Journal:
 class SubTopology:
     """Connected steps of an application, in the order in which they were described.
 
-    `matches`: the topics that its patterns mean at present.
+    `matches`: the topics that its patterns mean at present. `counts_steps`: whether each step counts its records.
     """
 
-    def __init__(self, application: str, nodes: Sequence[Node], handling: Handling, matches: Matches) -> None:
+    def __init__(
+        self,
+        application: str,
+        nodes: Sequence[Node],
+        handling: Handling,
+        matches: Matches,
+        *,
+        counts_steps: bool = False,
+    ) -> None:
         self.application = application
         self._matches = matches
         self.nodes = tuple(nodes)
         self.handling = handling
+        # The steps whose records are counted one by one.
+        self.counted = self.nodes if counts_steps else ()
         operators = [node.operator for node in nodes]
         self._sources = [node for node in nodes if isinstance(node.operator, StreamSource) or _flows(node, nodes)]
         self.tables = {
@@ -125,7 +135,7 @@ class SubTopology:
         """Its steps as code."""
         recovers = self.handling.failed is not OnError.FAIL
         sources = [(node, self._topics_of(node.operator)) for node in self._sources if _is_source(node.operator)]
-        return Program(f"{self.application} {self.name}", sources, recovers=recovers)
+        return Program(f"{self.application} {self.name}", sources, recovers=recovers, counted=self.counted)
 
     def _topics_of(self, source: StreamSource | TableSource) -> tuple[str, ...]:
         return source.topics if source.pattern is None else self._matches[source.pattern]

@@ -14,9 +14,11 @@ from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
 from tailrace.streams.feed import Feed, Run
 from tailrace.streams.global_table import GlobalTables
+from tailrace.streams.metrics.metrics import READY, Metrics
 from tailrace.streams.outbox import Outbox
 from tailrace.streams.planner import Planner
-from tailrace.streams.state.backend import open_backend
+from tailrace.streams.progress import Source
+from tailrace.streams.state.backend import Backend, open_backend
 from tailrace.streams.task import Task
 
 log = structlog.get_logger("tailrace.streams")
@@ -25,30 +27,40 @@ CLOCK_INTERVAL_S = 0.1
 # After its end a transaction's markers are still being written for a moment. Apache Kafka refuses to begin the next one
 # meanwhile, and librdkafka asks again only after 20 ms.
 MARKERS_S = 0.002
+# How old the metrics of lag may be.
+ENDS_INTERVAL_S = 1.0
 
 
 class Worker:
     """Polls, processes and commits; see `tailrace.streams.runtime` for the order of things."""
 
     def __init__(
-        self, planner: Planner, config: StreamsConfig, stop: threading.Event, on_running: Callable[[], None]
+        self,
+        planner: Planner,
+        config: StreamsConfig,
+        stop: threading.Event,
+        on_running: Callable[[], None],
+        metrics: Metrics,
     ) -> None:
         self._planner = planner
         self._plan = plan = planner.plan
         self._config = config
         self._stop = stop
         self._on_running = on_running
+        self._metrics = metrics
+        self._counters = metrics.application
         # When the open transaction began, and how many records it covers.
         self._begun_at: float | None = None
         self._ended_at = 0.0
         self._records = 0
-        self._written_at = self._looked_at = time.monotonic()
+        self._written_at = self._looked_at = self._ends_known_at = time.monotonic()
         self._outbox = Outbox()
         self._producer = self._new_producer()
+        self._global_state = open_backend(config.state and config.state / "global")
         self._globals = GlobalTables(
             plan.application,
             plan.global_tables,
-            open_backend(config.state and config.state / "global"),
+            self._global_state,
             config.bootstrap_servers,
             planner.partitions,
         )
@@ -67,6 +79,7 @@ class Worker:
         Raises ProducerFenced or ConsumerFenced when all that is in memory has to be given up.
         """
         try:
+            self._metrics.attach(self)
             self._globals.catch_up(self._stop.is_set)
             self._join()
             while not self._stop.is_set():
@@ -79,9 +92,23 @@ class Worker:
         """The tasks that are here."""
         return self._assignment.tasks.values()
 
+    def lags(self) -> dict[tuple[str, str], int]:
+        """How far topics go beyond what was processed, by names of task and topic, as of the last second."""
+        assignment, ends = self._assignment, self._ends  # in this order: see `_follow_plan`
+        return {
+            (task.name, topic): max(0, end - max(0, assignment.position((topic, partition)).offset))
+            for (topic, partition), end in ends.items()
+            if (task := assignment.task_of(topic, partition)) is not None
+        }
+
+    def global_state(self) -> Backend:
+        """Where the global tables are kept."""
+        return self._global_state
+
     def _follow_plan(self) -> None:
         """Make what depends on the plan."""
         self._plan = self._planner.plan
+        self._ends: dict[Source, int] = {}
         self._assignment = Assignment(
             self._plan,
             self._planner.partitions,
@@ -90,6 +117,7 @@ class Worker:
             self._outbox.outputs,
             self._globals.tables,
             self._stop.is_set,
+            self._metrics.of_task,
         )
         self._feed = Feed(self._consumer, self._asker, self._plan, self._assignment, self._config)
 
@@ -118,6 +146,7 @@ class Worker:
         self._globals.update()
         self._process(runs)
         self._look_at_clock()
+        self._look_at_ends()
         if self._begun_at is not None and (self._feed.is_drained or self._is_commit_due()):
             self._commit()
         if time.monotonic() - self._written_at > self._config.write_interval_ms / 1000:
@@ -133,6 +162,7 @@ class Worker:
                 continue  # revoked while the batch was on its way
             if topic in self._plan.tables:
                 task.update_table(topic, run)
+                task.counters.folded.add(topic, run)
                 if not self._outbox:
                     continue
             else:
@@ -149,6 +179,17 @@ class Worker:
             if task.on_clock(now_ms()):
                 self._begin()
                 self._outbox.send(self._producer)
+
+    def _look_at_ends(self) -> None:
+        """Note what the client remembers of where topics end. Other threads cannot ask it: they wait while it polls."""
+        if time.monotonic() - self._ends_known_at < ENDS_INTERVAL_S:
+            return
+        self._ends_known_at = time.monotonic()
+        known = {
+            (tp.topic, tp.partition): self._consumer.get_watermark_offsets(tp, cached=True)[1]
+            for tp in self._assignment.positions()
+        }
+        self._ends = {source: end for source, end in known.items() if end >= 0}
 
     def _begin(self) -> None:
         if self._begun_at is None:
@@ -176,18 +217,24 @@ class Worker:
             for task in tasks
             for topic, offset in task.moved_positions().items()
         ]
+        begun = time.monotonic()
         try:
             self._producer.send_offsets(offsets, self._consumer.consumer_group_metadata())
             self._producer.commit()
         except TransactionAborted as aborted:
             log.warning("transaction aborted, its records are processed again", reason=str(aborted))
+            self._counters.aborts += 1
             self._rollback()
         else:
+            self._counters.commits += 1
+            self._counters.commit_seconds.observe(time.monotonic() - begun)
             for task in tasks:
                 task.commit(self._outbox.ends)
+                task.counters.commit(now_ms())
         self._end_transaction()
 
     def _rollback(self) -> None:
+        self._counters.rollbacks += 1
         self._feed.rewind(
             [(topic, task.partition) for task in self._assignment.tasks.values() for topic in task.rollback()]
         )
@@ -199,15 +246,18 @@ class Worker:
         self._records = 0
         if self._producer.must_be_replaced:
             log.warning("an EndTxn was sent twice; the producer is replaced so that the stray one is fenced")
+            self._counters.replaced_producers += 1
             self._producer.close()
             self._producer = self._new_producer()
 
     def _assigned(self, partitions: list[TopicPartition]) -> None:
         """Take partitions over: all that are owned from now on, or those in addition (KIP-848)."""
+        self._counters.rebalances += 1
         sources = self._assignment.open(self._consumer, [(tp.topic, tp.partition) for tp in partitions])
         self._feed.assign(partitions, sources)
         self._must_join_again = self._is_new and self._is_of_another_plan(partitions)
         self._is_new = False
+        self._metrics.state = READY
         self._on_running()
 
     def _is_of_another_plan(self, partitions: list[TopicPartition]) -> bool:
@@ -227,12 +277,15 @@ class Worker:
         if self._begun_at is not None:
             with contextlib.suppress(TransactionAborted):
                 self._producer.abort()
+            self._counters.aborts += 1
+            self._counters.rollbacks += 1
             self._end_transaction()
         self._assignment.release()
 
     def _close(self) -> None:
         # After a clean stop nothing is open. After a failure the transaction is left to the next producer of this
         # transactional id, which aborts it, and the tasks keep only what was committed.
+        self._metrics.detach()
         self._begun_at = None
         self._outbox.clear()
         self._producer.close()

@@ -23,6 +23,8 @@ What no step looks at is not decoded, and what no step has changed is written as
 """
 
 import linecache
+import re
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -42,6 +44,8 @@ Process = Callable[[Sequence[Record]], None]
 
 # Python's compiler takes 20 nested loops.
 DEPTH_MAX = 12
+# What counts a record at a step, where that is wanted, is the first line of the step.
+COUNT = re.compile(r"( *)counted\[(\d+)\] \+= 1")
 PARTS = ("key", "value", "timestamp", "record", "key_bytes", "old")
 
 
@@ -56,13 +60,22 @@ class Functions(NamedTuple):
 class Program:
     """The code of the sources given, each with the topics that it reads, and of all that follows them.
 
-    `recovers`: whether a record that a step failed on is undone alone, so that the next one can follow.
+    `recovers`: whether a record that a step failed on is undone alone, so that the next one can follow. `counted`: the
+    steps that count the records that come to them, by their numbers here, in the task's counters.
     """
 
-    def __init__(self, name: str, sources: Iterable[tuple[Node, tuple[str, ...]]], *, recovers: bool) -> None:
+    def __init__(
+        self,
+        name: str,
+        sources: Iterable[tuple[Node, tuple[str, ...]]],
+        *,
+        recovers: bool,
+        counted: Sequence[Node] = (),
+    ) -> None:
         self._names = Names()
         self._names.constants |= {"SerdeError": SerdeError, "no_value": SerdeError("the record has no value")}
         self._recovers = recovers
+        self._counted = {id(node): number for number, node in enumerate(counted)}
         self._module = Code(self._names, 1)
         self._shared: dict[int, tuple[str, list[str]]] = {}
         self._processes: dict[str, str] = {}
@@ -79,6 +92,13 @@ class Program:
         scope: dict[str, Any] = dict(self._names.constants)
         exec(self._code, scope)
         return Functions(*scope["bind"](*(make(task) for make in self._names.of_task.values())))
+
+    def step_of(self, error: Exception) -> int | None:
+        """The number of the counted step whose code raised an error, directly or in what it called."""
+        raised = [
+            line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == self._file
+        ]
+        return _step_at(self.text.splitlines(), raised[-1]) if raised else None
 
     def _text(self) -> str:
         entries = ", ".join(f"{topic!r}: {process}" for topic, process in self._processes.items())
@@ -179,4 +199,29 @@ class Program:
         code.line(f"{name}({', '.join(str(getattr(flow, part)) for part in parts)})")
 
     def _emit(self, node: Node, code: Code, flow: Flow) -> None:
+        if (number := self._counted.get(id(node))) is not None:
+            self._names.of_task["counted"] = _records_of_steps
+            code.line(f"counted[{number}] += 1")
         node.operator.emit(code, flow, lambda place, result: self._children(node, place, result))
+
+
+def _records_of_steps(task: "Task") -> object:
+    return task.counters.operators and task.counters.operators.records
+
+
+def _step_at(lines: Sequence[str], number: int) -> int | None:
+    """The step that a line belongs to: that of the last count before it which is not further in.
+
+    What stands before all counts of a function is the reading of a record, which belongs to its source.
+    """
+    depth = _depth(lines[number - 1])
+    for line in reversed(lines[:number]):
+        if (count := COUNT.fullmatch(line)) is not None and len(count[1]) <= depth:
+            return int(count[2])
+        if line.lstrip().startswith("def "):
+            break
+    return next((int(count[2]) for line in lines[number:] if (count := COUNT.fullmatch(line)) is not None), None)
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())
