@@ -63,6 +63,11 @@ class Plan:
         own = {handling.dead_letters} if may_die else set()
         return ({*self.of_topic, *self.global_tables, *self._sinks} | own) - set(self._repartitions)
 
+    @cached_property
+    def chooses_topics(self) -> bool:
+        """Whether functions choose topics that are written to."""
+        return any(sub.chooses_topics for sub in self.subtopologies)
+
     def internal_topics(self, existing: Mapping[str, int], made: Mapping[str, int] | None = None) -> list[Topic]:
         """The topics that it makes, given the partition counts of those that exist; see `partitions`."""
         counts = self.partitions(existing, made)

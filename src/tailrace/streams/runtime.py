@@ -75,9 +75,10 @@ def _run(
     queries: Queries | None,
     metrics: Metrics,
 ) -> None:
+    is_careful = False
     while not stop.is_set():
         try:
-            worker = Worker(planner, config, stop, on_running, metrics)
+            worker = Worker(planner, config, stop, on_running, metrics, is_careful=is_careful)
             if queries is not None:
                 queries.attach(worker.tasks)
             worker.run()
@@ -86,6 +87,7 @@ def _run(
                 "starting over from what is committed", application=planner.plan.application, reason=str(fenced)
             )
             metrics.state = "starting"
+            is_careful = isinstance(fenced, ProducerFenced) and fenced.may_be_refusal
             stop.wait(RESTART_PAUSE_S)
 
 

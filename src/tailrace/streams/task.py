@@ -12,7 +12,7 @@ import structlog
 from tailrace.client import dead_letter_headers
 from tailrace.clock import now_ms
 from tailrace.registry.errors import SerdeError
-from tailrace.streams.errors import ProcessingFailed
+from tailrace.streams.errors import ProcessingFailed, Unwritable
 from tailrace.streams.handling import ErrorHandler, OnError, answer
 from tailrace.streams.metrics.counters import OperatorCounters, TaskCounters
 from tailrace.streams.processor import Processor, ProcessorContext
@@ -247,8 +247,11 @@ class Task:
     def flush(self) -> None:
         """Append the changes of state to the outputs: what is committed next has to have them."""
         for topic, store in self._changelogs.items():
-            for key, value in store.changes():
-                self.emit((topic, self.partition, key, value, None, 0))
+            try:
+                for key, value in store.changes():
+                    self.emit((topic, self.partition, key, value, None, 0))
+            except Exception as error:
+                raise self._stopped(None, Unwritable(topic, None, repr(error))) from error
 
     def commit(self, ends: dict[tuple[str, int], int]) -> None:
         """Keep what was done: the outputs are committed, `ends` are the next offsets of journals and changelogs."""
@@ -319,11 +322,30 @@ class Task:
         self._time_has_changed()
         if isinstance(error, ProcessingFailed):
             raise error
+        self._count_error(error)
         self._handle(self._topology.handling.failed, "TRANSFORMATION", record, error)
 
     def unreadable(self, record: Record, error: SerdeError) -> None:
         """Do with a record that cannot be read what the handler says."""
+        self._count_error(error)
         self._handle(self._topology.handling.unreadable, "VALUE_CONVERTER", record, error)
+
+    def unwritable(self, record: Record | None, topic: str, error: Exception) -> None:
+        """Leave out an output that no serde can write, and do with its record what the handler says."""
+        unwritable = Unwritable(topic, None, repr(error))
+        unwritable.__cause__ = error
+        self._count_error(error)
+        self._leave_out(record, unwritable)
+
+    def refused(self, record: Record | None, output: Output, error: Unwritable) -> None:
+        """Leave out an output that the cluster does not take, and do with its record what the handler says.
+
+        `record`: the one that was processed; None where the clock or the commit made the output. What state is rebuilt
+        from is never left out, and neither is a dead letter.
+        """
+        if output[0] in {*self._journals, *self._changelogs, self._topology.handling.dead_letters}:
+            raise self._stopped(record, error) from error
+        self._leave_out(record, error)
 
     def late(self, record: Record | None) -> None:
         """Count a record whose window has closed."""
@@ -337,23 +359,42 @@ class Task:
         """Stop at a record."""
         if isinstance(error, ProcessingFailed):
             raise error
+        if (topic := self._topology.program.topic_of(error)) is not None:
+            raise self._stopped(record, Unwritable(topic, None, repr(error))) from error
         raise ProcessingFailed(f"{_place(record)} cannot be processed: {error!r}") from error
 
+    def _leave_out(self, record: Record | None, error: Unwritable) -> None:
+        handler = self._topology.handling.unwritable
+        if record is not None:
+            self._handle(handler, "KAFKA_PRODUCE", record, error)
+        elif handler is OnError.SKIP:
+            self._skip(None, error)
+        else:
+            raise self._stopped(None, error) from error
+
     def _handle(self, handler: ErrorHandler, stage: str, record: Record, error: Exception) -> None:
-        self._count_error(error)
         match answer(handler, record, error):
             case OnError.FAIL:
-                raise ProcessingFailed(f"{_place(record)} stops {self._topology.application}: {error}") from error
+                raise self._stopped(record, error) from error
             case OnError.SKIP:
-                self.counters.counts.skipped += 1
-                log.warning(
-                    "record skipped", application=self._topology.application, record=_place(record), reason=str(error)
-                )
+                self._skip(record, error)
             case OnError.DEAD_LETTER:
                 self.counters.counts.dead_letters += 1
                 headers = dead_letter_headers(record, self._topology.application, stage, error)
                 topic = self._topology.handling.dead_letters
                 self.emit((topic, -1, record.key(), record.value(), headers, record.timestamp()[1]))
+
+    def _skip(self, record: Record | None, error: Exception) -> None:
+        self.counters.counts.skipped += 1
+        log.warning(
+            "output skipped" if isinstance(error, Unwritable) else "record skipped",
+            application=self._topology.application,
+            record=_place(record),
+            reason=str(error),
+        )
+
+    def _stopped(self, record: Record | None, error: Exception) -> ProcessingFailed:
+        return ProcessingFailed(f"{_place(record)} stops {self._topology.application}: {error}")
 
     def _count_error(self, error: Exception) -> None:
         operators = self.counters.operators
@@ -373,5 +414,7 @@ class Task:
         self._unwritten_offsets[topic, self.partition] = offset
 
 
-def _place(record: Record) -> str:
+def _place(record: Record | None) -> str:
+    if record is None:
+        return "what no record made"
     return f"record {record.offset()} of {record.topic()}-{record.partition()}"

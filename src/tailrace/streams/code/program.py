@@ -25,11 +25,12 @@ What no step looks at is not decoded, and what no step has changed is written as
 import linecache
 import re
 import traceback
+from ast import literal_eval
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tailrace.registry.errors import SerdeError
-from tailrace.streams.code.code import Code, Names
+from tailrace.streams.code.code import QUOTED, Code, Names
 from tailrace.streams.code.flow import Flow
 from tailrace.streams.node import Meeting, Node
 from tailrace.streams.operators.source import StreamSource, TableSource
@@ -46,6 +47,8 @@ Process = Callable[[Sequence[Record]], None]
 DEPTH_MAX = 12
 # What counts a record at a step, where that is wanted, is the first line of the step.
 COUNT = re.compile(r"( *)counted\[(\d+)\] \+= 1")
+# What writes to a topic whose name is known.
+EMIT = re.compile(rf" *emit\(\(({QUOTED.pattern}), ")
 PARTS = ("key", "value", "timestamp", "record", "key_bytes", "old")
 
 
@@ -60,8 +63,9 @@ class Functions(NamedTuple):
 class Program:
     """The code of the sources given, each with the topics that it reads, and of all that follows them.
 
-    `recovers`: whether a record that a step failed on is undone alone, so that the next one can follow. `counted`: the
-    steps that count the records that come to them, by their numbers here, in the task's counters.
+    `recovers`: whether a record that a step failed on is undone alone, so that the next one can follow.
+    `guards_writes`: whether an output that no serde can write is left to the task. `counted`: the steps that count the
+    records that come to them, by their numbers here, in the task's counters.
     """
 
     def __init__(
@@ -70,9 +74,10 @@ class Program:
         sources: Iterable[tuple[Node, tuple[str, ...]]],
         *,
         recovers: bool,
+        guards_writes: bool = False,
         counted: Sequence[Node] = (),
     ) -> None:
-        self._names = Names()
+        self._names = Names(guards_writes=guards_writes)
         self._names.constants |= {"SerdeError": SerdeError, "no_value": SerdeError("the record has no value")}
         self._recovers = recovers
         self._counted = {id(node): number for number, node in enumerate(counted)}
@@ -85,6 +90,7 @@ class Program:
         self._file = f"<topology {name}>"
         # Tracebacks show the lines of the code.
         linecache.cache[self._file] = (len(self.text), None, self.text.splitlines(keepends=True), self._file)
+        self._lines = self.text.splitlines()
         self._code = compile(self.text, self._file, "exec")
 
     def bind(self, task: "Task") -> Functions:
@@ -95,10 +101,20 @@ class Program:
 
     def step_of(self, error: Exception) -> int | None:
         """The number of the counted step whose code raised an error, directly or in what it called."""
-        raised = [
-            line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == self._file
-        ]
-        return _step_at(self.text.splitlines(), raised[-1]) if raised else None
+        line = self._line_of(error)
+        return None if line is None else _step_at(self._lines, line)
+
+    def topic_of(self, error: Exception) -> str | None:
+        """The topic that was to be written to when an error was raised, if it was then."""
+        line = self._line_of(error)
+        written = None if line is None else EMIT.match(self._lines[line - 1])
+        return None if written is None else str(literal_eval(written[1]))
+
+    def _line_of(self, error: Exception) -> int | None:
+        """The number of the line that raised an error, or that called what did."""
+        places = traceback.walk_tb(error.__traceback__)
+        lines = [line for frame, line in places if frame.f_code.co_filename == self._file]
+        return lines[-1] if lines else None
 
     def _text(self) -> str:
         entries = ", ".join(f"{topic!r}: {process}" for topic, process in self._processes.items())

@@ -62,7 +62,7 @@ def _transactions(made: Readings, metrics: Metrics) -> Iterator[Reading]:
         [((), distribution(counters.commit_seconds))],
     )
     yield made.one("rebalances", "counter", "Times that partitions were assigned.", counters.rebalances)
-    replaced = "Producers that were replaced since a broker might get an end of a transaction twice."
+    replaced = "Producers that were replaced: a record was refused, or a broker may get the end of a transaction twice."
     yield made.one("replaced_producers", "counter", replaced, counters.replaced_producers)
 
 

@@ -7,7 +7,8 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from tailrace.streams import Metrics, StreamsConfig, TopologyError, restore, run
+from tailrace.client import Topic, ensure_topics, producer
+from tailrace.streams import Metrics, StreamsConfig, Topology, TopologyError, restore, run, worker
 from tailrace.streams.worker import Worker
 from tailrace.testing.port import free_port
 from tests.tailrace.metrics.scrape import Scrape
@@ -119,6 +120,26 @@ def test_restoring_tells_how_far_it_is(application, monkeypatch):
         assert scraped[0].value("tasks", application=application.name, state="restoring") == PARTITIONS
 
 
+def test_lag_is_what_was_not_processed(broker, unique, tmp_path, monkeypatch):
+    name, permits, metrics, stop = unique("lagging"), threading.Semaphore(0), Metrics(), threading.Event()
+    monkeypatch.setattr(worker, "ENDS_INTERVAL_S", 0.0)
+    ensure_topics(broker.bootstrap_servers, [Topic(f"{name}-in")])
+    topology = Topology(name)
+    topology.stream(f"{name}-in", bytes).foreach(lambda value: permits.acquire())
+    writer = producer(broker.bootstrap_servers)
+    for _ in range(50):
+        writer.produce(f"{name}-in", b"value")
+    writer.flush(60)
+    config = StreamsConfig(broker.bootstrap_servers, tmp_path, max_batch=1)
+    thread = threading.Thread(target=run, args=(topology, config, stop), kwargs={"metrics": metrics}, daemon=True)
+    thread.start()
+    for processed in (10, 30, 50):
+        permits.release(10 if processed == 10 else 20)
+        wait_until(lambda left=50 - processed: scrape(metrics).all("lag_records") == [left])
+    stop.set()
+    thread.join(60)
+
+
 def test_a_scrape_that_takes_long_holds_up_nothing(application, monkeypatch):
     metrics, looking, go_on = Metrics(), threading.Event(), threading.Event()
     lags = Worker.lags
@@ -186,7 +207,6 @@ def test_metrics_and_readiness_are_served_on_the_port(application):
 
 def test_who_is_not_running_is_not_ready(broker, unique, tmp_path):
     """It waits for its topics, and ends because they have different numbers of partitions."""
-    from tailrace.client import Topic, ensure_topics
     from tests.tailrace.streams.sums import topology
 
     name, port, failures = unique("sums"), free_port(), []
