@@ -33,7 +33,8 @@ from tailrace.listening import AddressUnavailable, take_address
 from tailrace.logs import configure_logs
 
 if TYPE_CHECKING:
-    from tailrace.broker.metrics.server import MetricsServer
+    from tailrace.broker.metrics.source import BrokerMetrics
+    from tailrace.metrics.server import MetricsServer
 
 EXIT_CANNOT_START = 2
 EXIT_DISK_FAILED = 3
@@ -116,7 +117,7 @@ async def serve(config: BrokerConfig) -> None:
     disk = Disk(config.data)
     disk.lock()
     loop = asyncio.get_running_loop()
-    metrics = _start_metrics(config, loop)
+    metrics, server = _start_metrics(config, loop)
     state = recover(disk, config.flush, config.topic_defaults)
     running = Broker(config, disk, state, _stop_at_once)
     if state.files_behind > FILES_BEHIND_MAX:
@@ -143,7 +144,7 @@ async def serve(config: BrokerConfig) -> None:
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     if metrics is not None:
         metrics.serve(running)
-    _announce(running, metrics)
+    _announce(running, server)
     await stop.wait()
     if metrics is not None:
         metrics.stop_serving()
@@ -154,14 +155,18 @@ async def serve(config: BrokerConfig) -> None:
     log.info("broker stopped")
 
 
-def _start_metrics(config: BrokerConfig, loop: asyncio.AbstractEventLoop) -> MetricsServer | None:
+def _start_metrics(
+    config: BrokerConfig, loop: asyncio.AbstractEventLoop
+) -> tuple[BrokerMetrics, MetricsServer] | tuple[None, None]:
     if config.metrics_port is None:
-        return None
-    from tailrace.broker.metrics.server import MetricsServer
+        return None, None
+    from tailrace.broker.metrics.source import BrokerMetrics
+    from tailrace.metrics.server import MetricsServer
 
-    metrics = MetricsServer(config.host, config.metrics_port, loop)
-    metrics.start()
-    return metrics
+    metrics = BrokerMetrics(loop)
+    server = MetricsServer(config.host, config.metrics_port, metrics)
+    server.start()
+    return metrics, server
 
 
 def _announce(running: Broker, metrics: MetricsServer | None) -> None:

@@ -11,6 +11,7 @@ from tailrace.client.dead_letter import dead_letter_headers
 from tailrace.client.errors import BrokerUnreachable, ConsumerFenced, ProducerFenced, TransactionAborted
 from tailrace.client.producer import producer
 from tailrace.client.record import Record, consume, consume_available
+from tailrace.client.refusals import is_refusal, may_be_refusal
 from tailrace.client.transaction import TransactionalProducer
 from tailrace.client.watermarks import ends, watermarks
 
@@ -30,6 +31,8 @@ __all__ = [
     "dead_letter_headers",
     "ends",
     "ensure_topics",
+    "is_refusal",
+    "may_be_refusal",
     "producer",
     "read_to_end",
     "wait_for_broker",

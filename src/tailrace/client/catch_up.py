@@ -10,7 +10,8 @@ from tailrace.client.watermarks import watermarks
 
 
 class CatchUp:
-    """The partitions that a reader is still `behind` in, by topic and partition; `note` each record it gives.
+    """The partitions that a reader is still `behind` in, by topic and partition, of which the `ends` are known; `note`
+    each record it gives.
 
     A partition is done at the end that it had at the start, or at the end that the client reports, which it does only
     when nothing more comes: the one is never reached when transaction markers stand last, the other not while others
@@ -26,11 +27,11 @@ class CatchUp:
         *,
         ends: Mapping[tuple[str, int], int] = MappingProxyType({}),
     ) -> None:
-        self._ends = {
+        self.ends = {
             partition: ends[partition] if partition in ends else watermarks(reader, *partition, timeout_s)[1]
             for partition in starts
         }
-        self.behind = {partition for partition, start in starts.items() if start < self._ends[partition]}
+        self.behind = {partition for partition, start in starts.items() if start < self.ends[partition]}
 
     def note(self, record: Record) -> None:
         """Take a record, or the end of a partition, into account."""
@@ -38,6 +39,6 @@ class CatchUp:
             return
         error = record.error()
         partition = (record.topic(), record.partition())
-        is_last = error is None and record.offset() + 1 >= self._ends.get(partition, 0)
+        is_last = error is None and record.offset() + 1 >= self.ends.get(partition, 0)
         if is_last or (error is not None and error.code() == KafkaError._PARTITION_EOF):
             self.behind.discard(partition)

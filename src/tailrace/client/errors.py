@@ -23,11 +23,25 @@ class BrokerUnreachable(ClientError):
 
 
 class TransactionAborted(ClientError):
-    """The transaction was rolled back; its records and offsets are as if never sent."""
+    """The transaction was rolled back; its records and offsets are as if never sent.
+
+    `may_be_refusal`: whether it was perhaps because of a record, which will not be taken the next time either.
+    """
+
+    def __init__(self, message: str, *, may_be_refusal: bool = False) -> None:
+        super().__init__(message)
+        self.may_be_refusal = may_be_refusal
 
 
 class ProducerFenced(ClientError):
-    """The producer can do nothing any more: a newer one holds its transactional id, or its state is unknown."""
+    """The producer can do nothing any more: a newer one holds its transactional id, or its state is unknown.
+
+    `may_be_refusal`: see TransactionAborted.
+    """
+
+    def __init__(self, message: str, *, may_be_refusal: bool = False) -> None:
+        super().__init__(message)
+        self.may_be_refusal = may_be_refusal
 
 
 class ConsumerFenced(ClientError):

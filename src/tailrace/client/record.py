@@ -29,6 +29,9 @@ class Record(Protocol):
     def headers(self) -> list[tuple[str, bytes | None]] | None:
         """Headers in the order they were written."""
 
+    def __len__(self) -> int:
+        """Bytes of the value."""
+
     def timestamp(self) -> tuple[int, int]:
         """Kind of timestamp, and milliseconds since 1970."""
 

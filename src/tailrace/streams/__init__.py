@@ -6,8 +6,9 @@ go to. A store on disk only saves reading them again.
 
 from tailrace.streams.aggregates import Aggregate
 from tailrace.streams.config import StreamsConfig
-from tailrace.streams.errors import ProcessingFailed, TopologyError
+from tailrace.streams.errors import ProcessingFailed, TopologyError, Unwritable
 from tailrace.streams.handling import OnError
+from tailrace.streams.metrics.metrics import Metrics
 from tailrace.streams.operators.decide import Identity
 from tailrace.streams.processor import Processor, ProcessorContext
 from tailrace.streams.queries import Queries, TableQuery
@@ -31,6 +32,7 @@ __all__ = [
     "Identity",
     "JoinWindow",
     "KeyValueStore",
+    "Metrics",
     "OnError",
     "ProcessingFailed",
     "Processor",
@@ -50,6 +52,7 @@ __all__ = [
     "Topology",
     "TopologyError",
     "Tumbling",
+    "Unwritable",
     "WindowStore",
     "Windowed",
     "run",

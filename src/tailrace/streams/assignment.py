@@ -9,6 +9,7 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
 from tailrace.client import watermarks
+from tailrace.streams.metrics.counters import TaskCounters
 from tailrace.streams.plan import Plan
 from tailrace.streams.progress import Progress, Source
 from tailrace.streams.restore import restore
@@ -43,6 +44,7 @@ class Assignment:
         outputs: list[Output],
         global_tables: dict[str, TableStore[Any, Any]],
         stopped: Callable[[], bool],
+        counters: Callable[[str], TaskCounters],
     ) -> None:
         self.tasks: dict[TaskId, Task] = {}
         self.progress = Progress({})
@@ -54,6 +56,7 @@ class Assignment:
         self._outputs = outputs
         self._global_tables = global_tables
         self._stopped = stopped
+        self._counters = counters
 
     def id_of(self, topic: str, partition: int) -> TaskId:
         """The name of the task that a topic's partition belongs to."""
@@ -149,7 +152,8 @@ class Assignment:
         return task
 
     def _new_task(self, sub: SubTopology, partition: int, folder: Path | None) -> Task:
-        return Task(sub, partition, open_backend(folder), self._outputs, self._global_tables)
+        counters = self._counters(f"{sub.name}-{partition}")
+        return Task(sub, partition, open_backend(folder), self._outputs, self._global_tables, counters)
 
 
 def why_unusable(consumer: Consumer, task: Task) -> str | None:

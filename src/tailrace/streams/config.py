@@ -21,6 +21,9 @@ class StreamsConfig:
     every rebalance stops all instances for a moment. With "consumer" (KIP-848) only what moves stops, but the
     partitions of a killed instance wait until the cluster gives up on it: 45 s, unless it is configured otherwise.
     `session_timeout_ms` is of the classic protocol.
+
+    `metrics_port`: where `/metrics` and `/ready` are served on the loopback interface; 0 is any free port, None serves
+    nothing. `metrics_recording_level`: with "debug", records are counted at each step, too.
     """
 
     bootstrap_servers: str
@@ -36,3 +39,5 @@ class StreamsConfig:
     transaction_timeout_ms: int = 10_000
     topics_timeout_s: float = 60.0
     pattern_refresh_interval_s: float = 30.0
+    metrics_port: int | None = None
+    metrics_recording_level: Literal["info", "debug"] = "info"

@@ -5,5 +5,18 @@ class TopologyError(Exception):
     """A topology that cannot run, and why."""
 
 
+class Unwritable(Exception):
+    """A record that a step gave and that cannot be written; the cause is the exception behind it.
+
+    `size`: bytes of key and value; None where no serde could make them.
+    """
+
+    def __init__(self, topic: object, size: int | None, reason: object) -> None:
+        bytes_of = "" if size is None else f" of {size} bytes"
+        super().__init__(f"an output{bytes_of} cannot be written to {topic}: {reason}")
+        self.topic = topic
+        self.size = size
+
+
 class ProcessingFailed(Exception):
     """A record that stopped the application: which one, and why; the cause is the exception behind it."""

@@ -23,10 +23,11 @@ REPARTITION_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retenti
 class Plan:
     """How a topology runs. Raises TopologyError when it cannot.
 
-    `topics`: those that there are, among which patterns find theirs.
+    `topics`: those that there are, among which patterns find theirs. `counts_steps`: whether each step counts its
+    records.
     """
 
-    def __init__(self, topology: "Topology", topics: Iterable[str] = ()) -> None:
+    def __init__(self, topology: "Topology", topics: Iterable[str] = (), *, counts_steps: bool = False) -> None:
         self.application = topology.name
         self.global_tables = topology.global_tables
         self._sinks = topology.sinks
@@ -37,7 +38,8 @@ class Plan:
         self.matches = self.matches_in(topics)
         components = _components(topology.nodes)
         self.subtopologies = [
-            SubTopology(topology.name, nodes, topology.handling, self.matches) for nodes in components
+            SubTopology(topology.name, nodes, topology.handling, self.matches, counts_steps=counts_steps)
+            for nodes in components
         ]
         self.named = {sub.name: sub for sub in self.subtopologies}
         self.of_topic = {topic: sub for sub in self.subtopologies for topic in sub.inputs}
@@ -60,6 +62,11 @@ class Plan:
         may_die = any(handler is OnError.DEAD_LETTER or callable(handler) for handler in handling.handlers)
         own = {handling.dead_letters} if may_die else set()
         return ({*self.of_topic, *self.global_tables, *self._sinks} | own) - set(self._repartitions)
+
+    @cached_property
+    def chooses_topics(self) -> bool:
+        """Whether functions choose topics that are written to."""
+        return any(sub.chooses_topics for sub in self.subtopologies)
 
     def internal_topics(self, existing: Mapping[str, int], made: Mapping[str, int] | None = None) -> list[Topic]:
         """The topics that it makes, given the partition counts of those that exist; see `partitions`."""

@@ -1,6 +1,7 @@
 """The planner: a topology's plan on a cluster, which is another one when topics come or go that its patterns mean."""
 
 import time
+from collections.abc import Iterable
 
 import structlog
 from confluent_kafka import KafkaException
@@ -33,7 +34,7 @@ class Planner:
     def renew(self) -> None:
         """Make a plan for the topics that there are now, and those of the application's own that are missing."""
         servers = self._config.bootstrap_servers
-        self.plan = plan = self._matching_plan() if self._topology.patterns else Plan(self._topology)
+        self.plan = plan = self._matching_plan() if self._topology.patterns else self._plan_for(())
         self._asked_at = time.monotonic()
         existing = wait_for_topics(servers, plan.topics, self._config.topics_timeout_s)
         made = self._made() if plan.matches else {}
@@ -57,7 +58,7 @@ class Planner:
         wait_for_broker(self._config.bootstrap_servers, self._config.topics_timeout_s)
         deadline = time.monotonic() + self._config.topics_timeout_s
         while True:
-            plan = Plan(self._topology, self._counts(self._config.topics_timeout_s))
+            plan = self._plan_for(self._counts(self._config.topics_timeout_s))
             missing = [pattern.pattern for pattern, topics in plan.matches.items() if not topics]
             if not missing:
                 return plan
@@ -66,6 +67,9 @@ class Planner:
                     f"the cluster at {self._config.bootstrap_servers} has no topic like {', '.join(missing)}"
                 )
             time.sleep(WAIT_S)
+
+    def _plan_for(self, topics: Iterable[str]) -> Plan:
+        return Plan(self._topology, topics, counts_steps=self._config.metrics_recording_level == "debug")
 
     def _made(self) -> dict[str, int]:
         counts = self._counts(self._config.topics_timeout_s)

@@ -7,6 +7,8 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from tailrace.client import CatchUp, Record, consume, consumer
+from tailrace.streams.estimate import estimate
+from tailrace.streams.progress import Source
 from tailrace.streams.task import Task
 
 log = structlog.get_logger("tailrace.streams")
@@ -38,20 +40,47 @@ def restore(
     try:
         progress = CatchUp(reader, positions, ends=committed)
         starts = {source: positions[source] for source in progress.behind}
+        total = _tell_tasks(of_source, progress, positions)
         reader.assign([TopicPartition(*source, start or OFFSET_BEGINNING) for source, start in starts.items()])
         while progress.behind and not stopped():
             count += _fold(consume(reader, BATCH, 0.05), of_source, committed, progress, positions)
+            left = _tell_tasks(of_source, progress, positions)
             if time.monotonic() - told > PROGRESS_INTERVAL_S:
                 told = time.monotonic()
-                log.info("restoring", application=application, records=count, partitions_left=len(progress.behind))
+                _log_progress(application, count, total - left, left, told - begun, len(progress.behind))
     finally:
         _close(reader)
+        for task in of_source.values():
+            task.counters.restore_left = None
     for task in of_source.values():
         task.write()
     if count:
         seconds = time.monotonic() - begun
         log.info("restored", application=application, records=count, seconds=round(seconds, 2))
     return positions
+
+
+def _tell_tasks(of_source: Mapping[Source, Task], progress: CatchUp, positions: Mapping[Source, int]) -> int:
+    """Note in the counters of each task what is left to restore; give the sum."""
+    left = dict.fromkeys(of_source.values(), 0)
+    for source in progress.behind:
+        left[of_source[source]] += max(0, progress.ends[source] - positions[source])
+    for task, count in left.items():
+        task.counters.restore_left = count
+    return sum(left.values())
+
+
+def _log_progress(application: str, records: int, passed: int, left: int, seconds: float, partitions_left: int) -> None:
+    expected = estimate(records, passed, left, seconds)
+    log.info(
+        "restoring",
+        application=application,
+        records=records,
+        of=expected.of,
+        partitions_left=partitions_left,
+        records_per_second=expected.records_per_second,
+        seconds_left=expected.seconds_left,
+    )
 
 
 def _fold(
@@ -75,6 +104,7 @@ def _fold(
             raise KafkaException(error)
     for source, run in runs.items():
         of_source[source].restore(source[0], run)
+        of_source[source].counters.restored += len(run)
         positions[source] = max(positions[source], run[-1].offset() + 1)
     return sum(map(len, runs.values()))
 

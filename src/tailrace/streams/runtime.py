@@ -27,6 +27,8 @@ import structlog
 
 from tailrace.client import ConsumerFenced, ProducerFenced
 from tailrace.streams.config import StreamsConfig
+from tailrace.streams.metrics.metrics import Metrics
+from tailrace.streams.metrics.serving import served
 from tailrace.streams.planner import Planner
 from tailrace.streams.queries import Queries
 from tailrace.streams.topology import Topology
@@ -46,25 +48,47 @@ def run(
     on_running: Callable[[], None] = lambda: None,
     *,
     queries: Queries | None = None,
+    metrics: Metrics | None = None,
 ) -> None:
     """Run a topology until `stop` is set; `on_running` is called at each assignment, when state is caught up.
 
-    `queries` shows its tables to other threads.
+    `queries` shows its tables to other threads, `metrics` its metrics.
 
-    Raises TopologyError for partition counts that do not fit, LookupError for missing topics, BrokerUnreachable, and
-    whatever an operator raises: the caller ends the process then, and a new one does the work again.
+    Raises TopologyError for partition counts that do not fit, LookupError for missing topics, BrokerUnreachable,
+    AddressUnavailable for a metrics port, and whatever an operator raises: the caller ends the process then, and a new
+    one does the work again.
     """
-    planner = Planner(topology, config)
-    with _rare_collections():
-        while not stop.is_set():
-            try:
-                worker = Worker(planner, config, stop, on_running)
-                if queries is not None:
-                    queries.attach(worker.tasks)
-                worker.run()
-            except (ConsumerFenced, ProducerFenced) as fenced:
-                log.warning("starting over from what is committed", application=topology.name, reason=str(fenced))
-                stop.wait(RESTART_PAUSE_S)
+    metrics = metrics or Metrics()
+    metrics.identity = topology.name, config.instance
+    with served(metrics, config.metrics_port), _rare_collections():
+        try:
+            _run(Planner(topology, config), config, stop, on_running, queries, metrics)
+        finally:
+            metrics.state = "stopped"
+
+
+def _run(
+    planner: Planner,
+    config: StreamsConfig,
+    stop: threading.Event,
+    on_running: Callable[[], None],
+    queries: Queries | None,
+    metrics: Metrics,
+) -> None:
+    is_careful = False
+    while not stop.is_set():
+        try:
+            worker = Worker(planner, config, stop, on_running, metrics, is_careful=is_careful)
+            if queries is not None:
+                queries.attach(worker.tasks)
+            worker.run()
+        except (ConsumerFenced, ProducerFenced) as fenced:
+            log.warning(
+                "starting over from what is committed", application=planner.plan.application, reason=str(fenced)
+            )
+            metrics.state = "starting"
+            is_careful = isinstance(fenced, ProducerFenced) and fenced.may_be_refusal
+            stop.wait(RESTART_PAUSE_S)
 
 
 @contextmanager

@@ -27,12 +27,13 @@ class Handling:
 
     unreadable: ErrorHandler
     failed: ErrorHandler
+    unwritable: ErrorHandler
     dead_letters: str
 
     @property
     def handlers(self) -> tuple[ErrorHandler, ...]:
         """All who decide."""
-        return self.unreadable, self.failed
+        return self.unreadable, self.failed, self.unwritable
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,24 @@ class Journal:
 class SubTopology:
     """Connected steps of an application, in the order in which they were described.
 
-    `matches`: the topics that its patterns mean at present.
+    `matches`: the topics that its patterns mean at present. `counts_steps`: whether each step counts its records.
     """
 
-    def __init__(self, application: str, nodes: Sequence[Node], handling: Handling, matches: Matches) -> None:
+    def __init__(
+        self,
+        application: str,
+        nodes: Sequence[Node],
+        handling: Handling,
+        matches: Matches,
+        *,
+        counts_steps: bool = False,
+    ) -> None:
         self.application = application
         self._matches = matches
         self.nodes = tuple(nodes)
         self.handling = handling
+        # The steps whose records are counted one by one.
+        self.counted = self.nodes if counts_steps else ()
         operators = [node.operator for node in nodes]
         self._sources = [node for node in nodes if isinstance(node.operator, StreamSource) or _flows(node, nodes)]
         self.tables = {
@@ -65,6 +76,7 @@ class SubTopology:
         self.changelogged = [spec.name for spec in self.stores.values() if spec.changelog]
         sinks = {sink.topic: sink for sink in _sinks(operators) if isinstance(sink.topic, str)}
         self.outputs = frozenset(sinks)
+        self.chooses_topics = any(not isinstance(sink.topic, str) for sink in _sinks(operators))
         self.journals = {
             topic: Journal(sink.value, sink.journal_of) for topic, sink in sinks.items() if sink.journal_of is not None
         }
@@ -123,9 +135,15 @@ class SubTopology:
     @cached_property
     def program(self) -> Program:
         """Its steps as code."""
-        recovers = self.handling.failed is not OnError.FAIL
-        sources = [(node, self._topics_of(node.operator)) for node in self._sources if _is_source(node.operator)]
-        return Program(f"{self.application} {self.name}", sources, recovers=recovers)
+        handling = self.handling
+        return Program(
+            f"{self.application} {self.name}",
+            [(node, self._topics_of(node.operator)) for node in self._sources if _is_source(node.operator)],
+            recovers=handling.failed is not OnError.FAIL,
+            # Where neither is handled, whatever is raised stops the application.
+            guards_writes=handling.failed is not OnError.FAIL or handling.unwritable is not OnError.FAIL,
+            counted=self.counted,
+        )
 
     def _topics_of(self, source: StreamSource | TableSource) -> tuple[str, ...]:
         return source.topics if source.pattern is None else self._matches[source.pattern]

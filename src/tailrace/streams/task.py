@@ -12,11 +12,12 @@ import structlog
 from tailrace.client import dead_letter_headers
 from tailrace.clock import now_ms
 from tailrace.registry.errors import SerdeError
-from tailrace.streams.errors import ProcessingFailed
+from tailrace.streams.errors import ProcessingFailed, Unwritable
 from tailrace.streams.handling import ErrorHandler, OnError, answer
+from tailrace.streams.metrics.counters import OperatorCounters, TaskCounters
 from tailrace.streams.processor import Processor, ProcessorContext
 from tailrace.streams.record import Record
-from tailrace.streams.state.backend import Backend
+from tailrace.streams.state.backend import Backend, Size
 from tailrace.streams.state.kept import Kept
 from tailrace.streams.state.sessions import OpenSessions
 from tailrace.streams.state.store import Committed, Reader, Store
@@ -43,8 +44,13 @@ class Task:
         backend: Backend,
         outputs: list[Output],
         global_tables: dict[str, TableStore[Any, Any]],
+        counters: TaskCounters | None = None,
     ) -> None:
         self.partition = partition
+        self.name = f"{topology.name}-{partition}"
+        self.counters = counters or TaskCounters()
+        if topology.counted:
+            self.counters.operators = self.counters.operators or OperatorCounters([n.name for n in topology.counted])
         self.emit = outputs.append
         self._outputs = outputs
         self._mark = 0
@@ -71,7 +77,6 @@ class Task:
         self._unwritten_offsets: dict[tuple[str, int], int] = {}
         self._changelogs = {topology.changelog(name): self._stores[name] for name in topology.changelogged}
         self.time = StreamTime()
-        self.late_records = 0
         self._windows: list[OpenWindows | OpenSessions] = []
         self._idle_ms: int | None = None
         self._idle_since = 0
@@ -92,6 +97,19 @@ class Task:
     def compacted(self) -> dict[str, int]:
         """Those of `folded` whose topics are compacted, so that they forget deletions after a while."""
         return {topic: offset for topic, offset in self.folded.items() if topic not in self._journals}
+
+    @property
+    def late_records(self) -> int:
+        """How many records came after their windows had closed."""
+        return self.counters.counts.late
+
+    def state_size(self) -> Size | None:
+        """How much the backend holds, None once it is closed; may be asked from any thread."""
+        return self._backend.size()
+
+    def stores(self) -> list[Store[Any]]:
+        """All stores, of steps and of tables."""
+        return [*self._stores.values(), *(table.store for table in self._tables.values())]
 
     def state_age_ms(self) -> int:
         """How long ago state was written to the backend."""
@@ -155,7 +173,9 @@ class Task:
         Raises ProcessingFailed for a record that cannot be read or that a step failed on, unless a handler says what to
         do with it.
         """
+        before = len(self._outputs)
         self._processes[topic](records)
+        self.counters.processed(topic, records, len(self._outputs) - before)
         self.positions[topic] = records[-1].offset() + 1
         self._active = True
 
@@ -165,8 +185,10 @@ class Task:
         due = [function for context, function in self._functions.clocked if context.is_due_by_clock(now_ms)]
         if self._are_idle_windows_due(now_ms):
             due += self._functions.closers
+        before = len(self._outputs)
         for function in due:
             function()
+        self.counters.counts.produced += len(self._outputs) - before
         return bool(due)
 
     def _are_idle_windows_due(self, now_ms: int) -> bool:
@@ -225,8 +247,11 @@ class Task:
     def flush(self) -> None:
         """Append the changes of state to the outputs: what is committed next has to have them."""
         for topic, store in self._changelogs.items():
-            for key, value in store.changes():
-                self.emit((topic, self.partition, key, value, None, 0))
+            try:
+                for key, value in store.changes():
+                    self.emit((topic, self.partition, key, value, None, 0))
+            except Exception as error:
+                raise self._stopped(None, Unwritable(topic, None, repr(error))) from error
 
     def commit(self, ends: dict[tuple[str, int], int]) -> None:
         """Keep what was done: the outputs are committed, `ends` are the next offsets of journals and changelogs."""
@@ -246,6 +271,7 @@ class Task:
         for store in self._transactional:
             store.rollback()
         self.time.rollback()
+        self.counters.rollback()
         self._time_has_changed()
         moved = list(self.moved_positions())
         self.positions = dict(self.committed_positions)
@@ -268,7 +294,7 @@ class Task:
     def write(self) -> None:
         """Write committed state to the backend, with the offsets up to which it is folded, in one atomic write."""
         if self._unwritten_offsets:
-            stores = [*self._stores.values(), *(table.store for table in self._tables.values())]
+            stores = self.stores()
             self._backend.write((entry for store in stores for entry in store.unwritten()), self._unwritten_offsets)
             for store in stores:
                 store.written()
@@ -296,15 +322,34 @@ class Task:
         self._time_has_changed()
         if isinstance(error, ProcessingFailed):
             raise error
+        self._count_error(error)
         self._handle(self._topology.handling.failed, "TRANSFORMATION", record, error)
 
     def unreadable(self, record: Record, error: SerdeError) -> None:
         """Do with a record that cannot be read what the handler says."""
+        self._count_error(error)
         self._handle(self._topology.handling.unreadable, "VALUE_CONVERTER", record, error)
+
+    def unwritable(self, record: Record | None, topic: str, error: Exception) -> None:
+        """Leave out an output that no serde can write, and do with its record what the handler says."""
+        unwritable = Unwritable(topic, None, repr(error))
+        unwritable.__cause__ = error
+        self._count_error(error)
+        self._leave_out(record, unwritable)
+
+    def refused(self, record: Record | None, output: Output, error: Unwritable) -> None:
+        """Leave out an output that the cluster does not take, and do with its record what the handler says.
+
+        `record`: the one that was processed; None where the clock or the commit made the output. What state is rebuilt
+        from is never left out, and neither is a dead letter.
+        """
+        if output[0] in {*self._journals, *self._changelogs, self._topology.handling.dead_letters}:
+            raise self._stopped(record, error) from error
+        self._leave_out(record, error)
 
     def late(self, record: Record | None) -> None:
         """Count a record whose window has closed."""
-        self.late_records += 1
+        self.counters.counts.late += 1
 
     def without_key(self, record: Record) -> None:
         """Do with a record that has no key, where one is needed, what the handler says."""
@@ -314,20 +359,47 @@ class Task:
         """Stop at a record."""
         if isinstance(error, ProcessingFailed):
             raise error
+        if (topic := self._topology.program.topic_of(error)) is not None:
+            raise self._stopped(record, Unwritable(topic, None, repr(error))) from error
         raise ProcessingFailed(f"{_place(record)} cannot be processed: {error!r}") from error
+
+    def _leave_out(self, record: Record | None, error: Unwritable) -> None:
+        handler = self._topology.handling.unwritable
+        if record is not None:
+            self._handle(handler, "KAFKA_PRODUCE", record, error)
+        elif handler is OnError.SKIP:
+            self._skip(None, error)
+        else:
+            raise self._stopped(None, error) from error
 
     def _handle(self, handler: ErrorHandler, stage: str, record: Record, error: Exception) -> None:
         match answer(handler, record, error):
             case OnError.FAIL:
-                raise ProcessingFailed(f"{_place(record)} stops {self._topology.application}: {error}") from error
+                raise self._stopped(record, error) from error
             case OnError.SKIP:
-                log.warning(
-                    "record skipped", application=self._topology.application, record=_place(record), reason=str(error)
-                )
+                self._skip(record, error)
             case OnError.DEAD_LETTER:
+                self.counters.counts.dead_letters += 1
                 headers = dead_letter_headers(record, self._topology.application, stage, error)
                 topic = self._topology.handling.dead_letters
                 self.emit((topic, -1, record.key(), record.value(), headers, record.timestamp()[1]))
+
+    def _skip(self, record: Record | None, error: Exception) -> None:
+        self.counters.counts.skipped += 1
+        log.warning(
+            "output skipped" if isinstance(error, Unwritable) else "record skipped",
+            application=self._topology.application,
+            record=_place(record),
+            reason=str(error),
+        )
+
+    def _stopped(self, record: Record | None, error: Exception) -> ProcessingFailed:
+        return ProcessingFailed(f"{_place(record)} stops {self._topology.application}: {error}")
+
+    def _count_error(self, error: Exception) -> None:
+        operators = self.counters.operators
+        if operators is not None and (number := self._topology.program.step_of(error)) is not None:
+            operators.errors[number] += 1
 
     def _time_has_changed(self) -> None:
         for watched in (*self._windows, *self._contexts):
@@ -342,5 +414,7 @@ class Task:
         self._unwritten_offsets[topic, self.partition] = offset
 
 
-def _place(record: Record) -> str:
+def _place(record: Record | None) -> str:
+    if record is None:
+        return "what no record made"
     return f"record {record.offset()} of {record.topic()}-{record.partition()}"

@@ -42,8 +42,9 @@ T = TypeVar("T")
 class Topology:
     """Streams, tables and what connects them; `name` is the application's and its consumer group's.
 
-    `registry`: where the contracts of Struct classes are. `on_unreadable` and `on_failure` say what becomes of records
-    that cannot be read, and of those that a step raises an exception on; dead letters go to the topic `dead_letters`.
+    `registry`: where the contracts of Struct classes are. `on_unreadable`, `on_failure` and `on_unwritable` say what
+    becomes of records that cannot be read, of those that a step raises an exception on, and of those with an output
+    that cannot be written; dead letters go to the topic `dead_letters`.
     """
 
     def __init__(
@@ -53,10 +54,11 @@ class Topology:
         registry: Registry | None = None,
         on_unreadable: ErrorHandler = OnError.FAIL,
         on_failure: ErrorHandler = OnError.FAIL,
+        on_unwritable: ErrorHandler = OnError.FAIL,
         dead_letters: str = "dead-letters",
     ) -> None:
         self.name = name
-        self.handling = Handling(on_unreadable, on_failure, dead_letters)
+        self.handling = Handling(on_unreadable, on_failure, on_unwritable, dead_letters)
         self.nodes: list[Node] = []
         self.global_tables: dict[str, GlobalTable[Any, Any]] = {}
         self.sinks: dict[str, Sink] = {}

@@ -3,21 +3,25 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 
 import structlog
 from confluent_kafka import Consumer, TopicPartition
 
-from tailrace.client import TransactionAborted, TransactionalProducer, consumer
+from tailrace.client import Record, TransactionAborted, TransactionalProducer, consumer
 from tailrace.clock import now_ms
 from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
+from tailrace.streams.errors import Unwritable
 from tailrace.streams.feed import Feed, Run
 from tailrace.streams.global_table import GlobalTables
+from tailrace.streams.metrics.metrics import READY, Metrics
 from tailrace.streams.outbox import Outbox
 from tailrace.streams.planner import Planner
-from tailrace.streams.state.backend import open_backend
-from tailrace.streams.task import Task
+from tailrace.streams.progress import Source
+from tailrace.streams.state.backend import Backend, open_backend
+from tailrace.streams.task import Output, Task
+from tailrace.streams.trial import Trial
 
 log = structlog.get_logger("tailrace.streams")
 
@@ -25,30 +29,50 @@ CLOCK_INTERVAL_S = 0.1
 # After its end a transaction's markers are still being written for a moment. Apache Kafka refuses to begin the next one
 # meanwhile, and librdkafka asks again only after 20 ms.
 MARKERS_S = 0.002
+# How old the metrics of lag may be.
+ENDS_INTERVAL_S = 1.0
 
 
 class Worker:
-    """Polls, processes and commits; see `tailrace.streams.runtime` for the order of things."""
+    """Polls, processes and commits; see `tailrace.streams.runtime` for the order of things.
+
+    `is_careful`: whether a transaction failed, perhaps because the cluster does not take one of its records. Then they
+    are processed one at a time, and their outputs tried before they are sent, until one transaction is through.
+    """
 
     def __init__(
-        self, planner: Planner, config: StreamsConfig, stop: threading.Event, on_running: Callable[[], None]
+        self,
+        planner: Planner,
+        config: StreamsConfig,
+        stop: threading.Event,
+        on_running: Callable[[], None],
+        metrics: Metrics,
+        *,
+        is_careful: bool = False,
     ) -> None:
         self._planner = planner
         self._plan = plan = planner.plan
         self._config = config
         self._stop = stop
         self._on_running = on_running
+        self._metrics = metrics
+        self._counters = metrics.application
+        self._is_careful = is_careful
+        self._trial = Trial(self._live_producer)
+        # Outputs that were tried, and wait for their transaction.
+        self._tried: list[Output] = []
         # When the open transaction began, and how many records it covers.
         self._begun_at: float | None = None
         self._ended_at = 0.0
         self._records = 0
-        self._written_at = self._looked_at = time.monotonic()
-        self._outbox = Outbox()
+        self._written_at = self._looked_at = self._ends_known_at = time.monotonic()
+        self._outbox = Outbox(plan.topics if plan.chooses_topics else None)
         self._producer = self._new_producer()
+        self._global_state = open_backend(config.state and config.state / "global")
         self._globals = GlobalTables(
             plan.application,
             plan.global_tables,
-            open_backend(config.state and config.state / "global"),
+            self._global_state,
             config.bootstrap_servers,
             planner.partitions,
         )
@@ -67,11 +91,12 @@ class Worker:
         Raises ProducerFenced or ConsumerFenced when all that is in memory has to be given up.
         """
         try:
+            self._metrics.attach(self)
             self._globals.catch_up(self._stop.is_set)
             self._join()
             while not self._stop.is_set():
                 self._step()
-            self._commit()
+            self._commit_or_undo()
         finally:
             self._close()
 
@@ -79,9 +104,23 @@ class Worker:
         """The tasks that are here."""
         return self._assignment.tasks.values()
 
+    def lags(self) -> dict[tuple[str, str], int]:
+        """How far topics go beyond what was processed, by names of task and topic, as of the last second."""
+        assignment, ends = self._assignment, self._ends  # in this order: see `_follow_plan`
+        return {
+            (task.name, topic): max(0, end - max(0, assignment.position((topic, partition)).offset))
+            for (topic, partition), end in ends.items()
+            if (task := assignment.task_of(topic, partition)) is not None
+        }
+
+    def global_state(self) -> Backend:
+        """Where the global tables are kept."""
+        return self._global_state
+
     def _follow_plan(self) -> None:
         """Make what depends on the plan."""
         self._plan = self._planner.plan
+        self._ends: dict[Source, int] = {}
         self._assignment = Assignment(
             self._plan,
             self._planner.partitions,
@@ -90,6 +129,7 @@ class Worker:
             self._outbox.outputs,
             self._globals.tables,
             self._stop.is_set,
+            self._metrics.of_task,
         )
         self._feed = Feed(self._consumer, self._asker, self._plan, self._assignment, self._config)
 
@@ -99,7 +139,7 @@ class Worker:
     def _join_again(self) -> None:
         """Commit, give everything back, and begin anew with the topics that there are now."""
         self._must_join_again = False
-        self._commit()
+        self._commit_or_undo()
         self._consumer.unsubscribe()
         while self._assignment.owns_any and not self._stop.is_set():
             self._feed.poll(0.1)  # calls back; what it reads is read again
@@ -116,10 +156,15 @@ class Worker:
         runs = self._feed.poll(timeout_s)
         self._producer.poll(0)
         self._globals.update()
-        self._process(runs)
-        self._look_at_clock()
-        if self._begun_at is not None and (self._feed.is_drained or self._is_commit_due()):
-            self._commit()
+        try:
+            self._process(runs)
+            self._look_at_clock()
+            self._look_at_ends()
+            if self._begun_at is not None and (self._feed.is_drained or self._is_commit_due() or self._is_careful):
+                self._commit()
+                self._is_careful = False
+        except TransactionAborted as aborted:
+            self._undo(aborted, runs)
         if time.monotonic() - self._written_at > self._config.write_interval_ms / 1000:
             self._assignment.write()
             self._written_at = time.monotonic()
@@ -132,14 +177,42 @@ class Worker:
             if task is None:
                 continue  # revoked while the batch was on its way
             if topic in self._plan.tables:
+                # All tables come first: what fails later does not keep them from being folded.
                 task.update_table(topic, run)
-                if not self._outbox:
-                    continue
+                task.counters.folded.add(topic, run)
+                if self._is_careful:
+                    self._try_outputs(task, None)
+            elif self._is_careful:
+                self._process_carefully(task, topic, run)
             else:
                 task.process(topic, run)
                 self._records += len(run)
+                self._begin()
+                self._send()
+        if self._outbox or self._tried:
             self._begin()
-            self._outbox.send(self._producer)
+        if self._outbox:
+            self._send()
+
+    def _process_carefully(self, task: Task, topic: str, run: list[Record]) -> None:
+        """Process records one at a time. Transactions begin when they are committed: before it, there are trials."""
+        for record in run:
+            task.process(topic, [record])
+            self._records += 1
+            self._begin()
+            self._try_outputs(task, record)
+            if self._is_commit_due():
+                self._commit()
+
+    def _try_outputs(self, task: Task, record: Record | None) -> None:
+        """Keep of the outputs of a record what the cluster takes; of the others, do what the task's handler says."""
+        while outputs := self._outbox.take():
+            for output in outputs:
+                refusal = self._trial.refusal(output)
+                if refusal is None:
+                    self._tried.append(output)
+                else:
+                    task.refused(record, output, refusal)
 
     def _look_at_clock(self) -> None:
         if time.monotonic() - self._looked_at < CLOCK_INTERVAL_S:
@@ -148,13 +221,39 @@ class Worker:
         for task in self._assignment.tasks.values():
             if task.on_clock(now_ms()):
                 self._begin()
-                self._outbox.send(self._producer)
+                if self._is_careful:
+                    self._try_outputs(task, None)
+                else:
+                    self._send()
+
+    def _look_at_ends(self) -> None:
+        """Note what the client remembers of where topics end. Other threads cannot ask it: they wait while it polls."""
+        if time.monotonic() - self._ends_known_at < ENDS_INTERVAL_S:
+            return
+        self._ends_known_at = time.monotonic()
+        known = {
+            (tp.topic, tp.partition): self._consumer.get_watermark_offsets(tp, cached=True)[1]
+            for tp in self._assignment.positions()
+        }
+        self._ends = {source: end for source, end in known.items() if end >= 0}
 
     def _begin(self) -> None:
         if self._begun_at is None:
-            time.sleep(max(0.0, self._ended_at + MARKERS_S - time.monotonic()))
-            self._producer.begin()
+            if not self._is_careful:
+                self._begin_transaction()
             self._begun_at = time.monotonic()
+
+    def _begin_transaction(self) -> None:
+        time.sleep(max(0.0, self._ended_at + MARKERS_S - time.monotonic()))
+        self._producer.begin()
+
+    def _send(self) -> None:
+        """Hand outputs to the producer. Raises TransactionAborted."""
+        try:
+            self._outbox.send(self._producer, one_by_one=self._is_careful)
+        except Unwritable as unwritable:
+            self._producer.abort()
+            raise TransactionAborted(str(unwritable), may_be_refusal=True) from unwritable
 
     def _is_commit_due(self) -> bool:
         assert self._begun_at is not None
@@ -164,50 +263,94 @@ class Worker:
         )
 
     def _commit(self) -> None:
-        """Commit outputs, journals and offsets in one transaction, then keep the state that they stand for."""
+        """Commit outputs, journals and offsets in one transaction, then keep the state that they stand for.
+
+        Raises TransactionAborted.
+        """
         if self._begun_at is None:
             return
         tasks = self._assignment.tasks.values()
         for task in tasks:
             task.flush()
-        self._outbox.send(self._producer)
+            if self._is_careful:
+                self._try_outputs(task, None)
+        if self._is_careful:
+            self._begin_after_trial()
+        self._send()
         offsets = [
             TopicPartition(topic, task.partition, offset, metadata=task.time.encoded())
             for task in tasks
             for topic, offset in task.moved_positions().items()
         ]
-        try:
-            self._producer.send_offsets(offsets, self._consumer.consumer_group_metadata())
-            self._producer.commit()
-        except TransactionAborted as aborted:
-            log.warning("transaction aborted, its records are processed again", reason=str(aborted))
-            self._rollback()
-        else:
-            for task in tasks:
-                task.commit(self._outbox.ends)
+        begun = time.monotonic()
+        self._producer.send_offsets(offsets, self._consumer.consumer_group_metadata())
+        self._producer.commit()
+        self._counters.commits += 1
+        self._counters.commit_seconds.observe(time.monotonic() - begun)
+        committed_at = now_ms()
+        for task in tasks:
+            task.commit(self._outbox.ends)
+            task.counters.commit(committed_at)
         self._end_transaction()
 
-    def _rollback(self) -> None:
-        self._feed.rewind(
-            [(topic, task.partition) for task in self._assignment.tasks.values() for topic in task.rollback()]
-        )
+    def _begin_after_trial(self) -> None:
+        self._trial.end()
+        self._live_producer()
+        self._begin_transaction()
+        self._outbox.outputs.extend(self._tried)
+        self._tried.clear()
+
+    def _commit_or_undo(self) -> None:
+        try:
+            self._commit()
+        except TransactionAborted as aborted:
+            self._undo(aborted)
+
+    def _undo(self, aborted: TransactionAborted, in_hand: Iterable[Run] = ()) -> None:
+        """Go back to the last commit, and read again what was processed since then or is still `in_hand`."""
+        log.warning("transaction aborted, its records are processed again", reason=str(aborted))
+        self._is_careful |= aborted.may_be_refusal
+        # What the clock made due is due again in the next transaction, not in a later one that is not careful.
+        self._looked_at = -CLOCK_INTERVAL_S
+        self._counters.aborts += 1
+        self._counters.rollbacks += 1
+        sources = {(topic, task.partition) for task in self._assignment.tasks.values() for topic in task.rollback()}
+        sources |= {
+            source
+            for source, _ in in_hand
+            if source[0] not in self._plan.tables and self._assignment.task_of(*source) is not None
+        }
+        self._feed.rewind(sources)
+        self._trial.end()
+        self._end_transaction()
 
     def _end_transaction(self) -> None:
         self._outbox.clear()
+        self._tried.clear()
         self._begun_at = None
         self._ended_at = time.monotonic()
         self._records = 0
+        self._live_producer()
+
+    def _live_producer(self) -> TransactionalProducer:
+        """The producer, or one in its place if it is at its end; while no transaction is open."""
         if self._producer.must_be_replaced:
-            log.warning("an EndTxn was sent twice; the producer is replaced so that the stray one is fenced")
+            log.warning(
+                "the producer is replaced: a record was refused, or an EndTxn was sent twice and has to be fenced"
+            )
+            self._counters.replaced_producers += 1
             self._producer.close()
             self._producer = self._new_producer()
+        return self._producer
 
     def _assigned(self, partitions: list[TopicPartition]) -> None:
         """Take partitions over: all that are owned from now on, or those in addition (KIP-848)."""
+        self._counters.rebalances += 1
         sources = self._assignment.open(self._consumer, [(tp.topic, tp.partition) for tp in partitions])
         self._feed.assign(partitions, sources)
         self._must_join_again = self._is_new and self._is_of_another_plan(partitions)
         self._is_new = False
+        self._metrics.state = READY
         self._on_running()
 
     def _is_of_another_plan(self, partitions: list[TopicPartition]) -> bool:
@@ -220,19 +363,22 @@ class Worker:
         return bool(self._plan.matches) and bool(assigned) and not assigned.issuperset(self._plan.of_topic)
 
     def _revoked(self, partitions: list[TopicPartition]) -> None:
-        self._commit()
+        self._commit_or_undo()
         self._assignment.release((tp.topic, tp.partition) for tp in partitions)
 
     def _lost(self, partitions: list[TopicPartition]) -> None:
         if self._begun_at is not None:
             with contextlib.suppress(TransactionAborted):
                 self._producer.abort()
+            self._counters.aborts += 1
+            self._counters.rollbacks += 1
             self._end_transaction()
         self._assignment.release()
 
     def _close(self) -> None:
         # After a clean stop nothing is open. After a failure the transaction is left to the next producer of this
         # transactional id, which aborts it, and the tasks keep only what was committed.
+        self._metrics.detach()
         self._begun_at = None
         self._outbox.clear()
         self._producer.close()

@@ -33,9 +33,9 @@ class Application:
             self.producer.produce(f"{self.prefix}additions", PackSerde(Add).encode(request), key=key)
         assert self.producer.flush(60) == 0
 
-    def start(self, instance="1", folder=None, queries=None, in_memory=False, **config):
+    def start(self, instance="1", folder=None, queries=None, metrics=None, in_memory=False, **config):
         state = None if in_memory else self.folder / (folder or instance)
-        return Running(self, instance, state, config, queries)
+        return Running(self, instance, state, config, queries, metrics)
 
     def added(self):
         return [
@@ -66,7 +66,7 @@ class Application:
 class Running:
     """One instance, in a thread."""
 
-    def __init__(self, application, instance, folder, config, queries):
+    def __init__(self, application, instance, folder, config, queries, metrics):
         self.stop_event, self.running, self.failure = threading.Event(), threading.Event(), None
         settings = StreamsConfig(
             application.bootstrap_servers, folder, instance=instance, session_timeout_ms=SESSION_TIMEOUT_MS, **config
@@ -74,7 +74,14 @@ class Running:
 
         def target():
             try:
-                run(application.topology, settings, self.stop_event, self.running.set, queries=queries)
+                run(
+                    application.topology,
+                    settings,
+                    self.stop_event,
+                    self.running.set,
+                    queries=queries,
+                    metrics=metrics,
+                )
             except BaseException as failure:
                 self.failure = failure
 

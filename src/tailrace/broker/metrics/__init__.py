@@ -1,1 +1,1 @@
-"""What a broker tells monitoring: counters that cost next to nothing, and the HTTP server that shows them."""
+"""What a broker tells monitoring: counters that cost next to nothing, and what they and the state add up to."""

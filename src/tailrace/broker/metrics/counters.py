@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from tailrace.broker.metrics.histogram import COUNTS, Histogram
+from tailrace.metrics.histogram import COUNTS, Histogram
 
 
 class ConnectionCounters:

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from tailrace.broker.dispatch import TABLE
-from tailrace.broker.metrics.histogram import Histogram
+from tailrace.metrics.histogram import Histogram
+from tailrace.metrics.reading import Kind, Reading, Row, distribution
 
 if TYPE_CHECKING:
     from tailrace.broker.broker import Broker
     from tailrace.broker.topics import Topic
 
 PREFIX = "tailrace_broker_"
-
-
-class Distribution(NamedTuple):
-    """A histogram at one moment: bounds with cumulative counts, and the sum of the values."""
-
-    buckets: list[tuple[float, int]]
-    sum: float
-
-
-Row = tuple[tuple[str, ...], float | Distribution]
-
-
-class Reading(NamedTuple):
-    """One metric: name, what it is, names of its labels, and a row for each combination of their values."""
-
-    name: str
-    kind: Literal["counter", "gauge", "histogram"]
-    description: str
-    labels: tuple[str, ...]
-    rows: Sequence[Row]
 
 
 def read(broker: Broker) -> list[Reading]:
@@ -50,19 +31,13 @@ def _counter(name: str, description: str, value: float) -> Reading:
 
 
 def _histogram(name: str, description: str, histogram: Histogram) -> Reading:
-    return Reading(PREFIX + name, "histogram", description, (), [((), _distribution(histogram))])
-
-
-def _distribution(histogram: Histogram) -> Distribution:
-    return Distribution(list(histogram.cumulative()), histogram.sum)
+    return Reading(PREFIX + name, "histogram", description, (), [((), distribution(histogram))])
 
 
 def _connections(broker: Broker) -> Iterator[Reading]:
     counters = broker.connection_counters
     names = {api.key: api.name for api in TABLE}
-    requests = [
-        ((names[key],), _distribution(histogram)) for key, histogram in sorted(counters.request_seconds.items())
-    ]
+    requests = [((names[key],), distribution(histogram)) for key, histogram in sorted(counters.request_seconds.items())]
     description = "Time from a request's last byte to its reply, waiting for records, members and the disk included."
     yield Reading(PREFIX + "request_seconds", "histogram", description, ("api",), requests)
     yield _counter("received_bytes", "Bytes received from clients.", counters.received_bytes)
@@ -75,7 +50,7 @@ def _connections(broker: Broker) -> Iterator[Reading]:
 def _topics(broker: Broker) -> Iterator[Reading]:
     topics = list(broker.state.topics)
 
-    def by_topic(name: str, kind: Literal["counter", "gauge"], said: str, value: Callable[[Topic], float]) -> Reading:
+    def by_topic(name: str, kind: Kind, said: str, value: Callable[[Topic], float]) -> Reading:
         return Reading(PREFIX + name, kind, said, ("topic",), [((topic.name,), value(topic)) for topic in topics])
 
     yield by_topic("topic_partitions", "gauge", "Partitions of the topic.", lambda topic: len(topic.partitions))

@@ -19,7 +19,9 @@ QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 class Names:
     """The names of one module of generated code: variables, constants, and objects that each task has its own of."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, guards_writes: bool = False) -> None:
+        # Whether an output that cannot be written is told apart from a step that failed.
+        self.guards_writes = guards_writes
         self._numbers: dict[str, Iterator[int]] = {}
         self.made: list[str] = []
         self._by_owner: dict[Hashable, str] = {}

@@ -22,12 +22,15 @@ of a value, too, where the code of functions tells which of them they look at (`
 """
 
 import linecache
+import re
+import traceback
+from ast import literal_eval
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tailrace.registry.errors import SerdeError
 from tailrace.registry.serde import decoder_of
-from tailrace.streams.code.code import Code, Names
+from tailrace.streams.code.code import QUOTED, Code, Names
 from tailrace.streams.code.flow import PART, RARELY, Flow
 from tailrace.streams.node import Meeting, Node
 from tailrace.streams.operators.source import StreamSource, TableSource
@@ -42,6 +45,10 @@ Process = Callable[[Sequence[Record]], None]
 
 # Python's compiler takes 20 nested loops.
 DEPTH_MAX = 12
+# What counts a record at a step, where that is wanted, is the first line of the step.
+COUNT = re.compile(r"( *)counted\[(\d+)\] \+= 1")
+# What writes to a topic whose name is known.
+EMIT = re.compile(rf" *emit\(\(({QUOTED.pattern}), ")
 PARTS = ("key", "value", "timestamp", "record", "key_bytes", "old")
 
 
@@ -57,12 +64,23 @@ class Program:
     """The code of the sources given, each with the topics that it reads, and of all that follows them.
 
     `recovers`: whether a record that a step failed on is undone alone, so that the next one can follow.
+    `guards_writes`: whether an output that no serde can write is left to the task. `counted`: the steps that count the
+    records that come to them, by their numbers here, in the task's counters.
     """
 
-    def __init__(self, name: str, sources: Iterable[tuple[Node, tuple[str, ...]]], *, recovers: bool) -> None:
-        self._names = Names()
+    def __init__(
+        self,
+        name: str,
+        sources: Iterable[tuple[Node, tuple[str, ...]]],
+        *,
+        recovers: bool,
+        guards_writes: bool = False,
+        counted: Sequence[Node] = (),
+    ) -> None:
+        self._names = Names(guards_writes=guards_writes)
         self._names.constants |= {"SerdeError": SerdeError, "no_value": SerdeError("the record has no value")}
         self._recovers = recovers
+        self._counted = {id(node): number for number, node in enumerate(counted)}
         self._module = Code(self._names, 1)
         self._shared: dict[int, tuple[str, list[str]]] = {}
         self._processes: dict[str, str] = {}
@@ -72,6 +90,7 @@ class Program:
         self._file = f"<topology {name}>"
         # Tracebacks show the lines of the code.
         linecache.cache[self._file] = (len(self.text), None, self.text.splitlines(keepends=True), self._file)
+        self._lines = self.text.splitlines()
         self._code = compile(self.text, self._file, "exec")
 
     def bind(self, task: "Task") -> Functions:
@@ -79,6 +98,23 @@ class Program:
         scope: dict[str, Any] = dict(self._names.constants)
         exec(self._code, scope)
         return Functions(*scope["bind"](*(make(task) for make in self._names.of_task.values())))
+
+    def step_of(self, error: Exception) -> int | None:
+        """The number of the counted step whose code raised an error, directly or in what it called."""
+        line = self._line_of(error)
+        return None if line is None else _step_at(self._lines, line)
+
+    def topic_of(self, error: Exception) -> str | None:
+        """The topic that was to be written to when an error was raised, if it was then."""
+        line = self._line_of(error)
+        written = None if line is None else EMIT.match(self._lines[line - 1])
+        return None if written is None else str(literal_eval(written[1]))
+
+    def _line_of(self, error: Exception) -> int | None:
+        """The number of the line that raised an error, or that called what did."""
+        places = traceback.walk_tb(error.__traceback__)
+        lines = [line for frame, line in places if frame.f_code.co_filename == self._file]
+        return lines[-1] if lines else None
 
     def _text(self) -> str:
         entries = ", ".join(f"{topic!r}: {process}" for topic, process in self._processes.items())
@@ -200,4 +236,29 @@ class Program:
         code.line(f"{name}({', '.join(str(getattr(flow, part)) for part in parts)})")
 
     def _emit(self, node: Node, code: Code, flow: Flow) -> None:
+        if (number := self._counted.get(id(node))) is not None:
+            self._names.of_task["counted"] = _records_of_steps
+            code.line(f"counted[{number}] += 1")
         node.operator.emit(code, flow, lambda place, result: self._children(node, place, result))
+
+
+def _records_of_steps(task: "Task") -> object:
+    return task.counters.operators and task.counters.operators.records
+
+
+def _step_at(lines: Sequence[str], number: int) -> int | None:
+    """The step that a line belongs to: that of the last count before it which is not further in.
+
+    What stands before all counts of a function is the reading of a record, which belongs to its source.
+    """
+    depth = _depth(lines[number - 1])
+    for line in reversed(lines[:number]):
+        if (count := COUNT.fullmatch(line)) is not None and len(count[1]) <= depth:
+            return int(count[2])
+        if line.lstrip().startswith("def "):
+            break
+    return next((int(count[2]) for line in lines[number:] if (count := COUNT.fullmatch(line)) is not None), None)
+
+
+def _depth(line: str) -> int:
+    return len(line) - len(line.lstrip())

@@ -37,7 +37,26 @@ class Sink(Stateless):
         partition, value = self.partition(code, flow), self.value_of(code, flow)
         key = encoded(code, self.key, flow.key, flow.key_bytes, flow.key_serde, nullable=True)
         headers = "None" if self.headers is None else f"{code.constant(self.headers, 'headers')}({flow.record})"
-        code.line(f"{code.member('emit')}(({topic}, {partition}, {key}, {value}, {headers}, {flow.timestamp}))")
+        # An event that cannot be written is a failure of its decision, whose effects are undone with it.
+        if code.names.guards_writes and self.journal_of is None and (key, value) != (flow.key_bytes, flow.value_bytes):
+            topic = topic if isinstance(self.topic, str) else code.assign("topic", topic)
+            key, value = self._guarded(code, flow, topic, key, value)
+            with code.block("else:"):
+                self._emit(code, f"{topic}, {partition}, {key}, {value}, {headers}, {flow.timestamp}")
+        else:
+            self._emit(code, f"{topic}, {partition}, {key}, {value}, {headers}, {flow.timestamp}")
+
+    def _guarded(self, code: Code, flow: Flow, topic: str, key: str, value: str) -> tuple[str, str]:
+        """Write how key and value are encoded, or left out where that fails; their variables."""
+        key_bytes, value_bytes = code.names.new("key_bytes"), code.names.new("value_bytes")
+        with code.block("try:"):
+            code.line(f"{key_bytes}, {value_bytes} = {key}, {value}")
+        with code.block("except Exception as error:"):
+            code.line(f"{code.member('unwritable')}({flow.record}, {topic}, error)")
+        return key_bytes, value_bytes
+
+    def _emit(self, code: Code, output: str) -> None:
+        code.line(f"{code.member('emit')}(({output}))")
 
     def describe(self) -> str:
         """See Operator."""

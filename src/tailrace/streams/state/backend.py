@@ -4,7 +4,7 @@ import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tailrace.clock import now_ms
 
@@ -25,6 +25,13 @@ def open_backend(folder: Path | None) -> "Backend":
     return MemoryBackend() if folder is None else RocksBackend(folder)
 
 
+class Size(NamedTuple):
+    """How much a backend holds, estimated; of bytes those on disk, None where there is no disk."""
+
+    entries: int
+    live_bytes: int | None
+
+
 class Backend(Protocol):
     """A key-value store that takes entries and offsets in one atomic write."""
 
@@ -42,6 +49,9 @@ class Backend(Protocol):
 
     def written_at_ms(self) -> int:
         """When something was written last, in milliseconds since 1970; 0 if nothing was."""
+
+    def size(self) -> Size | None:
+        """How much it holds, None once it is closed; may be asked from any thread."""
 
     def close(self) -> None:
         """Let go of the files."""
@@ -87,6 +97,10 @@ class MemoryBackend:
     def written_at_ms(self) -> int:
         """See Backend."""
         return self._written_at_ms
+
+    def size(self) -> Size:
+        """See Backend."""
+        return Size(len(self._entries), None)
 
     def close(self) -> None:
         """See Backend."""
@@ -147,6 +161,15 @@ class RocksBackend:
         """See Backend."""
         data = self._db.get(_WRITTEN_AT)
         return 0 if data is None else int(_INT64.unpack(data)[0])
+
+    def size(self) -> Size | None:
+        """See Backend."""
+        try:
+            entries = self._db.property_int_value("rocksdb.estimate-num-keys")
+            live_bytes = self._db.property_int_value("rocksdb.estimate-live-data-size")
+        except Exception:  # it says in a text that it is closed
+            return None
+        return Size(entries or 0, live_bytes or 0)
 
     def close(self) -> None:
         """See Backend."""

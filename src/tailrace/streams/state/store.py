@@ -209,6 +209,16 @@ class Store(Generic[V]):
         value = self._changed(key)
         return value is not None and value is not _UNKNOWN
 
+    @property
+    def unwritten_count(self) -> int:
+        """How many committed changes the backend does not have."""
+        return len(self._unwritten)
+
+    @property
+    def cached_count(self) -> int:
+        """How many values are in memory, of some of them twice."""
+        return len(self._young) + len(self._old)
+
     def _load(self, key: bytes) -> V | None:
         value = self._old.get(key, _UNKNOWN)
         if value is _UNKNOWN:

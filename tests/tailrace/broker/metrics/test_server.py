@@ -7,33 +7,16 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
-from tailrace.broker.metrics.server import MetricsServer
+from tailrace.broker.metrics.source import BrokerMetrics
 from tailrace.client import Topic, TransactionalProducer, ensure_topics, producer, read_to_end
+from tailrace.metrics.server import READY, MetricsServer
 from tailrace.testing.broker import BrokerProcess
+from tests.tailrace.metrics.scrape import Scrape
 
 
-class Scrape:
-    """The metrics of a broker at one moment."""
-
-    def __init__(self, address: str) -> None:
-        answer = httpx.get(f"http://{address}/metrics")
-        assert answer.status_code == 200
-        assert answer.headers["content-type"].startswith("text/plain; version=")
-        self.metrics: dict[str, Metric] = {m.name: m for m in text_string_to_metric_families(answer.text)}
-
-    def value(self, sample: str, **labels: str) -> float:
-        """The one sample of that name and labels."""
-        found = [
-            each.value
-            for metric in self.metrics.values()
-            for each in metric.samples
-            if each.name == "tailrace_broker_" + sample and each.labels == labels
-        ]
-        assert len(found) == 1, f"{len(found)} samples are called {sample} with {labels}"
-        return found[0]
+def scrape(address: str) -> Scrape:
+    return Scrape.of(address, "tailrace_broker_")
 
 
 @pytest.fixture
@@ -52,9 +35,9 @@ def test_a_scrape_shows_what_was_done(broker: BrokerProcess) -> None:
     for number in range(100):
         writer.produce("orders", f"value {number}", partition=number % 3)
     writer.flush(60)
-    before = Scrape(address(broker))
+    before = scrape(address(broker))
     assert len(list(read_to_end(broker.bootstrap_servers, ["orders"]))) == 100
-    after = Scrape(address(broker))
+    after = scrape(address(broker))
     assert after.value("ready") == 1
     assert after.value("topic_partitions", topic="orders") == 3
     assert after.value("topic_records_total", topic="orders") == 100
@@ -81,12 +64,12 @@ def test_an_open_transaction_is_seen(broker: BrokerProcess) -> None:
     writer = TransactionalProducer(broker.bootstrap_servers, "id")
     writer.begin()
     writer.produce("orders", "value")
-    while Scrape(address(broker)).value("topic_undecided_records", topic="orders") != 1:
+    while scrape(address(broker)).value("topic_undecided_records", topic="orders") != 1:
         writer.poll(0.01)
-    assert Scrape(address(broker)).value("transactions_open") == 1
+    assert scrape(address(broker)).value("transactions_open") == 1
     writer.commit()
-    assert Scrape(address(broker)).value("transactions_open") == 0
-    assert Scrape(address(broker)).value("topic_undecided_records", topic="orders") == 0
+    assert scrape(address(broker)).value("transactions_open") == 0
+    assert scrape(address(broker)).value("topic_undecided_records", topic="orders") == 0
 
 
 def test_readiness_and_what_else_is_asked(broker: BrokerProcess) -> None:
@@ -98,27 +81,29 @@ def test_readiness_and_what_else_is_asked(broker: BrokerProcess) -> None:
 
 
 def test_who_does_not_serve_yet_is_not_ready_but_tells_about_itself() -> None:
-    server = MetricsServer("127.0.0.1", 0, asyncio.new_event_loop())
+    metrics = BrokerMetrics(asyncio.new_event_loop())
+    server = MetricsServer("127.0.0.1", 0, metrics)
     server.start()
     try:
         where = f"127.0.0.1:{server.port}"
         for state in ("recovering", "stopping"):
             answer = httpx.get(f"http://{where}/ready")
             assert (answer.status_code, answer.text) == (503, f"{state}\n")
-            server.stop_serving()
-        assert Scrape(where).value("ready") == 0
+            metrics.stop_serving()
+        assert scrape(where).value("ready") == 0
     finally:
         server.close()
     assert "metrics" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_broker_whose_loop_does_not_turn_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tailrace.broker.metrics import server as module
+    from tailrace.broker.metrics import source as module
 
     monkeypatch.setattr(module, "ANSWER_WITHIN_S", 0.05)
     loop = asyncio.new_event_loop()
-    server = MetricsServer("127.0.0.1", 0, loop)
-    server.state = module.READY
+    metrics = BrokerMetrics(loop)
+    metrics.state = READY
+    server = MetricsServer("127.0.0.1", 0, metrics)
     server.start()
     try:
         answer = httpx.get(f"http://127.0.0.1:{server.port}/ready")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailrace.broker.metrics.histogram import Histogram
+from tailrace.metrics.histogram import Histogram
 
 
 @given(st.lists(st.floats(0, 20)))

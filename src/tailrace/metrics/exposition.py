@@ -9,7 +9,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, ProcessCollector, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from tailrace.broker.metrics.readings import Distribution, Reading
+from tailrace.metrics.reading import Distribution, Reading
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _process = ProcessCollector(registry=None)
