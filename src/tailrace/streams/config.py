@@ -21,6 +21,10 @@ class StreamsConfig:
     every rebalance stops all instances for a moment. With "consumer" (KIP-848) only what moves stops, but the
     partitions of a killed instance wait until the cluster gives up on it: 45 s, unless it is configured otherwise.
     `session_timeout_ms` is of the classic protocol.
+
+    `listen`: the address, such as "127.0.0.1:8090", at which the instance answers queries by HTTP to everybody; port 0
+    is any free one. `advertised`: the address at which other instances reach it, if that is another one.
+    `standby_replicas`: how many other instances keep the state of each task up to date, ready to take it over.
     """
 
     bootstrap_servers: str
@@ -36,3 +40,6 @@ class StreamsConfig:
     transaction_timeout_ms: int = 10_000
     topics_timeout_s: float = 60.0
     pattern_refresh_interval_s: float = 30.0
+    listen: str | None = None
+    advertised: str | None = None
+    standby_replicas: int = 0

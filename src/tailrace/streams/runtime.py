@@ -19,14 +19,17 @@ joined again with a new plan.
 """
 
 import gc
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import structlog
 
 from tailrace.client import ConsumerFenced, ProducerFenced
+from tailrace.listening import address_of, host_and_port, take_address
 from tailrace.streams.config import StreamsConfig
+from tailrace.streams.instances.meeting import Meeting
 from tailrace.streams.planner import Planner
 from tailrace.streams.queries import Queries
 from tailrace.streams.topology import Topology
@@ -37,6 +40,8 @@ log = structlog.get_logger("tailrace.streams")
 RESTART_PAUSE_S = 1.0
 PYTHON_GC_THRESHOLD = (700, 10, 10)
 GC_OBJECTS = 100_000
+# All addresses of a machine, at which nobody can be reached.
+EVERYWHERE = ("0.0.0.0", "::")
 
 
 def run(
@@ -51,20 +56,43 @@ def run(
 
     `queries` shows its tables to other threads.
 
-    Raises TopologyError for partition counts that do not fit, LookupError for missing topics, BrokerUnreachable, and
-    whatever an operator raises: the caller ends the process then, and a new one does the work again.
+    Raises TopologyError for partition counts that do not fit, LookupError for missing topics, BrokerUnreachable,
+    AddressUnavailable, ValueError for an address that is none, and whatever an operator raises: the caller ends the
+    process then, and a new one does the work again.
     """
-    planner = Planner(topology, config)
-    with _rare_collections():
+    queries = Queries() if queries is None else queries
+    with ExitStack() as until_the_end:
+        until_the_end.enter_context(_rare_collections())
+        server = None if config.listen is None else until_the_end.enter_context(_taken(config.listen))
+        address = None if server is None else _reachable(config.advertised or address_of(server))
+        planner = Planner(topology, config)
+        meeting = None
+        if server is not None or config.standby_replicas:
+            meeting = until_the_end.enter_context(Meeting(topology.name, config, address))
+        if server is not None and meeting is not None:
+            # HTTP is imported only where it is asked for.
+            from tailrace.streams.serving.server import serving
+
+            until_the_end.enter_context(serving(server, topology, planner, queries, meeting))
         while not stop.is_set():
             try:
-                worker = Worker(planner, config, stop, on_running)
-                if queries is not None:
-                    queries.attach(worker.tasks)
+                worker = Worker(planner, config, stop, on_running, meeting)
+                queries.attach(worker.tasks)
                 worker.run()
             except (ConsumerFenced, ProducerFenced) as fenced:
                 log.warning("starting over from what is committed", application=topology.name, reason=str(fenced))
                 stop.wait(RESTART_PAUSE_S)
+
+
+def _taken(address: str) -> socket.socket:
+    return take_address(*host_and_port(address), "StreamsConfig(listen=...)")
+
+
+def _reachable(address: str) -> str:
+    """An address at which other instances can reach this one. Raises ValueError for one that stands for all."""
+    if host_and_port(address)[0] in EVERYWHERE:
+        raise ValueError(f"nobody can be reached at {address}; say where by StreamsConfig(advertised=...)")
+    return address
 
 
 @contextmanager

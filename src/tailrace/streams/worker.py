@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 
 import structlog
 from confluent_kafka import Consumer, TopicPartition
@@ -14,8 +15,12 @@ from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
 from tailrace.streams.feed import Feed, Run
 from tailrace.streams.global_table import GlobalTables
+from tailrace.streams.instances.claims import TaskId
+from tailrace.streams.instances.meeting import Meeting
+from tailrace.streams.opening import Opener
 from tailrace.streams.outbox import Outbox
 from tailrace.streams.planner import Planner
+from tailrace.streams.standby.standbys import Standbys
 from tailrace.streams.state.backend import open_backend
 from tailrace.streams.task import Task
 
@@ -31,8 +36,14 @@ class Worker:
     """Polls, processes and commits; see `tailrace.streams.runtime` for the order of things."""
 
     def __init__(
-        self, planner: Planner, config: StreamsConfig, stop: threading.Event, on_running: Callable[[], None]
+        self,
+        planner: Planner,
+        config: StreamsConfig,
+        stop: threading.Event,
+        on_running: Callable[[], None],
+        meeting: Meeting | None = None,
     ) -> None:
+        self._meeting = meeting
         self._planner = planner
         self._plan = plan = planner.plan
         self._config = config
@@ -53,9 +64,12 @@ class Worker:
             planner.partitions,
         )
         self._consumer = self._new_consumer()
-        self._asker = (
-            consumer(config.bootstrap_servers, f"{plan.application}-ends") if plan.needs_ends else self._consumer
-        )
+        self._asker = self._consumer
+        if plan.needs_ends or config.standby_replicas:
+            self._asker = consumer(config.bootstrap_servers, f"{plan.application}-ends")
+        self._standbys: Standbys | None = None
+        # Whether they have more to do at once.
+        self._are_standbys_busy = False
         # Whether the first assignment is still to come, and whether the group is to be joined once more.
         self._is_new = True
         self._must_join_again = False
@@ -81,16 +95,14 @@ class Worker:
 
     def _follow_plan(self) -> None:
         """Make what depends on the plan."""
-        self._plan = self._planner.plan
+        self._plan, partitions = self._planner.plan, self._planner.partitions
+        self._opener = Opener(self._plan, self._config.state, self._outbox.outputs, self._globals.tables)
         self._assignment = Assignment(
-            self._plan,
-            self._planner.partitions,
-            self._config.state,
-            self._config.bootstrap_servers,
-            self._outbox.outputs,
-            self._globals.tables,
-            self._stop.is_set,
+            self._plan, partitions, self._config.bootstrap_servers, self._open_task, self._stop.is_set
         )
+        if self._meeting is not None and self._config.standby_replicas:
+            open_standby = partial(self._opener.open, self._asker)
+            self._standbys = Standbys(self._plan, self._config, partitions, self._meeting, open_standby, self._outbox)
         self._feed = Feed(self._consumer, self._asker, self._plan, self._assignment, self._config)
 
     def _join(self) -> None:
@@ -105,6 +117,9 @@ class Worker:
             self._feed.poll(0.1)  # calls back; what it reads is read again
         if self._stop.is_set():
             return
+        if self._standbys is not None:
+            self._standbys.close()
+            self._standbys = None
         self._planner.renew()
         self._follow_plan()
         log.info("starting over with other topics", application=self._plan.application, topics=[*self._plan.of_topic])
@@ -112,7 +127,7 @@ class Worker:
 
     def _step(self) -> None:
         # While a transaction is open there is no waiting: what is not there yet does not hold up the commit.
-        timeout_s = 0.1 if self._begun_at is None else 0.0
+        timeout_s = 0.1 if self._begun_at is None and not self._are_standbys_busy else 0.0
         runs = self._feed.poll(timeout_s)
         self._producer.poll(0)
         self._globals.update()
@@ -123,6 +138,8 @@ class Worker:
         if time.monotonic() - self._written_at > self._config.write_interval_ms / 1000:
             self._assignment.write()
             self._written_at = time.monotonic()
+        if self._standbys is not None:
+            self._are_standbys_busy = self._standbys.keep_up(self._assignment.tasks)
         if self._must_join_again or self._planner.is_outdated():
             self._join_again()
 
@@ -140,6 +157,10 @@ class Worker:
                 self._records += len(run)
             self._begin()
             self._outbox.send(self._producer)
+
+    def _open_task(self, id_: TaskId) -> Task:
+        standby = None if self._standbys is None else self._standbys.take(id_)
+        return standby or self._opener.open(self._asker, id_)
 
     def _look_at_clock(self) -> None:
         if time.monotonic() - self._looked_at < CLOCK_INTERVAL_S:
@@ -208,6 +229,9 @@ class Worker:
         self._feed.assign(partitions, sources)
         self._must_join_again = self._is_new and self._is_of_another_plan(partitions)
         self._is_new = False
+        if self._meeting is not None:
+            self._meeting.is_ready = True
+        self._claim()
         self._on_running()
 
     def _is_of_another_plan(self, partitions: list[TopicPartition]) -> bool:
@@ -222,6 +246,7 @@ class Worker:
     def _revoked(self, partitions: list[TopicPartition]) -> None:
         self._commit()
         self._assignment.release((tp.topic, tp.partition) for tp in partitions)
+        self._claim()
 
     def _lost(self, partitions: list[TopicPartition]) -> None:
         if self._begun_at is not None:
@@ -229,6 +254,12 @@ class Worker:
                 self._producer.abort()
             self._end_transaction()
         self._assignment.release()
+        self._claim()
+
+    def _claim(self) -> None:
+        """Tell the other instances which tasks are here."""
+        if self._meeting is not None:
+            self._meeting.claim_active(self._assignment.tasks)
 
     def _close(self) -> None:
         # After a clean stop nothing is open. After a failure the transaction is left to the next producer of this
@@ -237,9 +268,12 @@ class Worker:
         self._outbox.clear()
         self._producer.close()
         self._consumer.close()
+        if self._standbys is not None:
+            self._standbys.close()
         if self._asker is not self._consumer:
             self._asker.close()
         self._assignment.release()
+        self._claim()
         self._globals.close()
 
     def _new_producer(self) -> TransactionalProducer:
