@@ -1,7 +1,7 @@
 """A standby: a task that is only restored, from its topics as they grow."""
 
 from collections import deque
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from tailrace.client import Record
 from tailrace.streams.task import Task
@@ -13,23 +13,18 @@ Positions = Mapping[str, int]
 class Standby:
     """A task of another instance, whose state is kept up to date here.
 
-    Of the topics that the group has `consumed`, which are those of joined tables, the state takes what the group has
+    Of topics that the task consumes as well, which are those of joined tables, the state takes what the group has
     committed and nothing beyond: that is processed again after a failure, and has to meet the state that it met before.
     """
 
-    def __init__(self, task: Task, consumed: Collection[str]) -> None:
+    def __init__(self, task: Task) -> None:
         self.task = task
         # Where to read on: behind what was folded or waits.
         self.positions = task.folded
         # Ends that were come to. They may be behind markers, after which no record was read.
         self._ends: dict[str, int] = {}
         # Records that the group has not committed yet.
-        self._waiting: dict[str, deque[Record]] = {topic: deque() for topic in consumed}
-
-    @property
-    def consumed(self) -> Collection[str]:
-        """The topics of joined tables."""
-        return self._waiting.keys()
+        self._waiting: dict[str, deque[Record]] = {topic: deque() for topic in task.consumed}
 
     def add(self, topic: str, records: Sequence[Record]) -> None:
         """Take account of consecutive records; those that it has had before change nothing."""

@@ -136,7 +136,7 @@ class Standbys:
 
     def _committed_of(self, standby: Standby, partition: int) -> dict[str, int]:
         known = self._committed.known
-        return {topic: known[topic, partition] for topic in standby.consumed if (topic, partition) in known}
+        return {topic: known[topic, partition] for topic in standby.task.consumed if (topic, partition) in known}
 
     def _open(self, id_: TaskId) -> None:
         try:
@@ -144,7 +144,7 @@ class Standbys:
         except Exception as error:
             self._give_up(id_, error)
         else:
-            self._standbys[id_] = Standby(task, self._plan.named[id_[0]].flowing_tables.keys())
+            self._standbys[id_] = Standby(task)
             self._has_changed = True
 
     def _drop(self, id_: TaskId) -> None:
@@ -181,7 +181,9 @@ class Standbys:
         for source, run in runs.items():
             for id_ in self._readers.get(source, ()):
                 of_task.setdefault(id_, []).append((source[0], run))
-        self._committed.update([(topic, id_[1]) for id_, each in self._standbys.items() for topic in each.consumed])
+        self._committed.update(
+            [(topic, id_[1]) for id_, each in self._standbys.items() for topic in each.task.consumed]
+        )
         for id_ in [id_ for id_, each in self._standbys.items() if id_ in of_task or each.is_waiting]:
             self._fold_into(id_, of_task.get(id_, []))
 
@@ -198,7 +200,7 @@ class Standbys:
         finally:
             # Dead letters are sent by who works on the task.
             del self._outbox.outputs[mark:]
-        for topic in standby.consumed:
+        for topic in standby.task.consumed:
             self._balance((topic, id_[1]), standby.waiting(topic))
 
     def _balance(self, source: Source, waiting: int) -> None:

@@ -62,7 +62,7 @@ class Pair:
     def _open(self):
         (sub,) = self._plan.subtopologies
         task = Task(sub, 0, self._backend, [], {})
-        return Standby(task, sub.flowing_tables)
+        return Standby(task)
 
     def do(self, step):
         match step:
