@@ -9,6 +9,7 @@ from tailrace.client.catch_up import CatchUp
 from tailrace.client.consumer import consumer, read_to_end
 from tailrace.client.dead_letter import dead_letter_headers
 from tailrace.client.errors import BrokerUnreachable, ConsumerFenced, ProducerFenced, TransactionAborted
+from tailrace.client.partitioner import partition_of
 from tailrace.client.producer import producer
 from tailrace.client.record import Record, consume, consume_available
 from tailrace.client.refusals import is_refusal, may_be_refusal
@@ -33,6 +34,7 @@ __all__ = [
     "ensure_topics",
     "is_refusal",
     "may_be_refusal",
+    "partition_of",
     "producer",
     "read_to_end",
     "wait_for_broker",

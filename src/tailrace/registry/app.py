@@ -1,7 +1,6 @@
 """The registry's HTTP application: which handler answers what, and how outcomes become answers."""
 
 from collections.abc import Awaitable, Callable
-from urllib.parse import unquote
 
 import msgspec
 from starlette.applications import Starlette
@@ -9,8 +8,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
+from tailrace.encoded_path import decoded, encoded_path
 from tailrace.registry.client import CONTENT_TYPE
 from tailrace.registry.errors import ErrorCode, Rejection
 from tailrace.registry.handlers import Handlers
@@ -53,12 +53,12 @@ def application(schemas: SchemaLog) -> ASGIApp:
         _route("GET", "/mode/{subject}", h.get_mode),
     ]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _http_error, Exception: _unexpected})
-    return _encoded_path(app)
+    return encoded_path(app)
 
 
 def _route(method: str, path: str, handler: Handler) -> Route:
     async def endpoint(request: Request) -> Response:
-        request.scope["path_params"] = {name: unquote(value) for name, value in request.path_params.items()}
+        request.scope["path_params"] = decoded(request.path_params)
         try:
             outcome = await handler(request)
         except TimeoutError as error:
@@ -85,14 +85,3 @@ async def _http_error(_: Request, error: Exception) -> Response:
 
 async def _unexpected(_: Request, error: Exception) -> Response:
     return _error(500, ErrorCode.STORE_ERROR, f"Unexpected error: {error!r}")
-
-
-def _encoded_path(app: ASGIApp) -> ASGIApp:
-    """Match routes on the path as sent, so that a subject may contain an encoded slash."""
-
-    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and "raw_path" in scope:
-            scope = {**scope, "path": scope["raw_path"].decode("latin-1")}
-        await app(scope, receive, send)
-
-    return middleware

@@ -19,7 +19,10 @@ HEADER_SIZE = 5
 
 
 class Serde(Protocol[T]):
-    """Converts values of one type to bytes and back. What cannot be converted raises SerdeError."""
+    """Converts values of one type to bytes and back. What cannot be converted raises SerdeError.
+
+    It may have a `python_type`, what msgspec should make of JSON for it; the serdes of this module do.
+    """
 
     def encode(self, value: T) -> bytes:
         """Give a value's bytes."""
@@ -49,6 +52,7 @@ class AvroSerde(Generic[T]):
         self._client = client
         self._subject = subject
         self._register = register
+        self.python_type: Any = dict if type is None else type
         self._type = type
         self._text = schema
         parsed = parse(schema)
@@ -153,6 +157,8 @@ def decoder_of(serde: Serde[T], fields: Iterable[str]) -> Callable[[bytes], T]:
 class StringSerde:
     """Text as UTF-8."""
 
+    python_type = str
+
     def encode(self, value: str) -> bytes:
         """Give the text's UTF-8 bytes."""
         try:
@@ -171,6 +177,8 @@ class StringSerde:
 class BytesSerde:
     """Bytes as they are."""
 
+    python_type = bytes
+
     def encode(self, value: bytes) -> bytes:
         """Give the bytes."""
         return value
@@ -184,6 +192,7 @@ class JsonSerde(Generic[T]):
     """JSON without a schema; `type` is anything msgspec knows, or None for plain values."""
 
     def __init__(self, type: type[T] | None = None) -> None:  # noqa: A002
+        self.python_type: Any = Any if type is None else type
         self._encoder = msgspec.json.Encoder()
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any if type is None else type)
 
@@ -206,6 +215,7 @@ class MsgpackSerde(Generic[T]):
     """MessagePack without a schema; `type` is anything msgspec knows."""
 
     def __init__(self, type: type[T]) -> None:  # noqa: A002
+        self.python_type: Any = type
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(type)
 
@@ -228,6 +238,7 @@ class NumberSerde(Generic[T]):
     """Numbers as Kafka's own serializers write them, big-endian: `q` is a long, `d` a double."""
 
     def __init__(self, format: str) -> None:  # noqa: A002
+        self.python_type = float if format in "efd" else int
         self._struct = struct.Struct(">" + format)
 
     def encode(self, value: T) -> bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import uvicorn
 
+from tailrace.listening import address_of
 from tailrace.registry.app import application
 from tailrace.registry.log import SchemaLog
 
@@ -39,8 +40,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         assert sockets is not None
-        host, port = sockets[0].getsockname()[:2]
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        address = address_of(sockets[0])
         if self._address_file is not None:
             _write(self._address_file, address)
         log.info("the schema registry serves http://%s", address)

@@ -1,31 +1,18 @@
 """The assignment: the tasks of the partitions that this process owns, opened and let go as the group rebalances."""
 
-import shutil
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Any
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from tailrace.client import watermarks
-from tailrace.streams.metrics.counters import TaskCounters
+from tailrace.streams.instances.claims import TaskId
 from tailrace.streams.plan import Plan
 from tailrace.streams.progress import Progress, Source
 from tailrace.streams.restore import restore
-from tailrace.streams.state.backend import open_backend
 from tailrace.streams.state.stream_time import decoded
-from tailrace.streams.state.table import TableStore
-from tailrace.streams.subtopology import SubTopology
-from tailrace.streams.task import Output, Task
+from tailrace.streams.task import Task
 
 log = structlog.get_logger("tailrace.streams")
-
-# `delete.retention.ms` of a topic, which is a day unless it was changed, less an hour.
-DELETIONS_KEPT_MS = 23 * 3_600_000
-
-# Name of a sub-topology, and partition number.
-TaskId = tuple[str, int]
 
 
 class Assignment:
@@ -39,24 +26,18 @@ class Assignment:
         self,
         plan: Plan,
         partitions: Mapping[str, int],
-        state: Path | None,
         bootstrap_servers: str,
-        outputs: list[Output],
-        global_tables: dict[str, TableStore[Any, Any]],
+        open_task: Callable[[TaskId], Task],
         stopped: Callable[[], bool],
-        counters: Callable[[str], TaskCounters],
     ) -> None:
         self.tasks: dict[TaskId, Task] = {}
         self.progress = Progress({})
         self._owned: set[Source] = set()
         self._plan = plan
         self._partitions = partitions
-        self._state = state
         self._bootstrap_servers = bootstrap_servers
-        self._outputs = outputs
-        self._global_tables = global_tables
+        self._open_task = open_task
         self._stopped = stopped
-        self._counters = counters
 
     def id_of(self, topic: str, partition: int) -> TaskId:
         """The name of the task that a topic's partition belongs to."""
@@ -77,8 +58,23 @@ class Assignment:
         sources = [source for id_ in ready for source in self._sources(id_)]
         streams = [source for source in sources if source[0] not in self._plan.tables]
         committed = self._committed(consumer, [TopicPartition(*source) for source in streams])
-        tasks = {id_: self._open_task(consumer, self._plan.named[id_[0]], id_[1]) for id_ in ready}
+        tasks: dict[TaskId, Task] = {}
+        try:
+            for id_ in ready:
+                tasks[id_] = self._open_task(id_)
+            self._catch_up(tasks, committed)
+        except BaseException:
+            for task in tasks.values():
+                task.close()
+            raise
+        # Queries of other threads see tasks only when they are caught up.
         self.tasks |= tasks
+        log.info(
+            "assigned", application=self._plan.application, tasks=[f"{name}-{p}" for name, p in sorted(self.tasks)]
+        )
+        return sources
+
+    def _catch_up(self, tasks: Mapping[TaskId, Task], committed: Iterable[TopicPartition]) -> None:
         ends = {(tp.topic, tp.partition): max(tp.offset, 0) for tp in committed}
         folded = restore(tasks.values(), ends, self._bootstrap_servers, self._plan.application, self._stopped)
         for tp in committed:
@@ -87,10 +83,6 @@ class Assignment:
         tables = {source: offset for source, offset in folded.items() if source[0] in self._plan.tables}
         timed = {source: offset for source, offset in ends.items() if self._plan.of_topic[source[0]].is_timed}
         self.progress.add(tables | timed)
-        log.info(
-            "assigned", application=self._plan.application, tasks=[f"{name}-{p}" for name, p in sorted(self.tasks)]
-        )
-        return sources
 
     @property
     def owns_any(self) -> bool:
@@ -140,35 +132,3 @@ class Assignment:
                 if self._stopped() or not exception.args[0].retriable():
                     raise
                 log.info("waiting for committed offsets", reason=exception.args[0].str())
-
-    def _open_task(self, consumer: Consumer, sub: SubTopology, partition: int) -> Task:
-        folder = self._state and self._state / f"{sub.name}-{partition}"
-        task = self._new_task(sub, partition, folder)
-        if folder is not None and (unusable := why_unusable(consumer, task)):
-            log.warning("state is rebuilt", reason=unusable, folder=str(folder))
-            task.close()
-            shutil.rmtree(folder)
-            task = self._new_task(sub, partition, folder)
-        return task
-
-    def _new_task(self, sub: SubTopology, partition: int, folder: Path | None) -> Task:
-        counters = self._counters(f"{sub.name}-{partition}")
-        return Task(sub, partition, open_backend(folder), self._outputs, self._global_tables, counters)
-
-
-def why_unusable(consumer: Consumer, task: Task) -> str | None:
-    """Say why state cannot be caught up from its topics, or None.
-
-    Either it goes further than they do, since they were deleted and made anew; or it is so old that compaction may have
-    forgotten deletions that the state never saw, and deleted keys would come back.
-    """
-    is_old = task.state_age_ms() > DELETIONS_KEPT_MS
-    compacted = task.compacted
-    for topic, offset in task.folded.items():
-        if offset > 0:
-            _, end = watermarks(consumer, topic, task.partition)
-            if offset > end:
-                return f"it is of another {topic}: it goes to offset {offset}, the topic to {end}"
-            if is_old and offset < end and topic in compacted:
-                return f"it is so old that {topic} may have forgotten what was deleted since"
-    return None

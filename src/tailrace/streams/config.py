@@ -24,6 +24,10 @@ class StreamsConfig:
 
     `metrics_port`: where `/metrics` and `/ready` are served on the loopback interface; 0 is any free port, None serves
     nothing. `metrics_recording_level`: with "debug", records are counted at each step, too.
+
+    `listen`: the address, such as "127.0.0.1:8090", at which the instance answers queries by HTTP to everybody; port 0
+    is any free one. `advertised`: the address at which other instances reach it, if that is another one.
+    `standby_replicas`: how many other instances keep the state of each task up to date, ready to take it over.
     """
 
     bootstrap_servers: str
@@ -41,3 +45,6 @@ class StreamsConfig:
     pattern_refresh_interval_s: float = 30.0
     metrics_port: int | None = None
     metrics_recording_level: Literal["info", "debug"] = "info"
+    listen: str | None = None
+    advertised: str | None = None
+    standby_replicas: int = 0

@@ -10,8 +10,9 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from tailrace.client import ConsumerFenced, Record, consume, ends
-from tailrace.streams.assignment import Assignment, TaskId
+from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
+from tailrace.streams.instances.claims import TaskId
 from tailrace.streams.ordering import TimedInputs
 from tailrace.streams.plan import Plan
 from tailrace.streams.progress import Source

@@ -21,6 +21,7 @@ from tailrace.streams.windows import LATEST, Windowed
 K = TypeVar("K")
 V = TypeVar("V")
 K2 = TypeVar("K2")
+A = TypeVar("A")
 
 # What a task has of a table, if it has it: how it is kept, and what is committed of it.
 Found = tuple[Kept, Reader[Any]] | None
@@ -56,6 +57,17 @@ class Queries:
     def tasks(self) -> list[Task]:
         """The tasks that are here."""
         return list(self._tasks())
+
+    def read(self, store: str, partition: int, question: Callable[[Reader[Any]], A]) -> A | None:
+        """What the store of a table answers, in a partition; None when that is not here, or is let go of meanwhile."""
+        for task in self.tasks():
+            if task.partition == partition and (reader := task.committed(store)) is not None:
+                try:
+                    return question(reader)
+                except Exception:
+                    if task in self.tasks():
+                        raise
+        return None
 
 
 class TableQuery(Generic[K, V]):

@@ -19,18 +19,45 @@ PROGRESS_INTERVAL_S = 5.0
 
 def restore(
     tasks: Iterable[Task],
-    committed: Mapping[tuple[str, int], int],
+    committed: Mapping[Source, int],
     bootstrap_servers: str,
     application: str,
     stopped: Callable[[], bool],
-) -> dict[tuple[str, int], int]:
+) -> dict[Source, int]:
     """Fold what the state of `tasks` lacks, to the ends of its topics; return the next offsets.
 
     The end is where the broker says so, not where the last record should be: transaction markers take offsets too. Of a
     topic that is also consumed it is the `committed` offset; what follows is still to be processed. It stops early when
     `stopped`.
     """
-    of_source = {(topic, task.partition): task for task in tasks for topic in task.folded}
+    positions: dict[Source, int] = {}
+    for of_source in _apart(tasks):
+        ends = {source: committed[source] for source, task in of_source.items() if source[0] in task.consumed}
+        folded = _restore(of_source, ends, bootstrap_servers, application, stopped)
+        positions |= {source: min(offset, positions.get(source, offset)) for source, offset in folded.items()}
+    return positions
+
+
+def _apart(tasks: Iterable[Task]) -> list[dict[Source, Task]]:
+    """Tasks by what they are the fold of; apart where that is the same, as a journal may be a table of others."""
+    groups: list[dict[Source, Task]] = []
+    for task in tasks:
+        sources = {(topic, task.partition): task for topic in task.folded}
+        group = next((group for group in groups if group.keys().isdisjoint(sources)), None)
+        if group is None:
+            groups.append(sources)
+        else:
+            group |= sources
+    return groups
+
+
+def _restore(
+    of_source: Mapping[Source, Task],
+    ends: Mapping[Source, int],
+    bootstrap_servers: str,
+    application: str,
+    stopped: Callable[[], bool],
+) -> dict[Source, int]:
     positions = {source: task.folded[source[0]] for source, task in of_source.items()}
     if not positions:
         return positions
@@ -38,12 +65,12 @@ def restore(
     begun, count = time.monotonic(), 0
     told = begun
     try:
-        progress = CatchUp(reader, positions, ends=committed)
+        progress = CatchUp(reader, positions, ends=ends)
         starts = {source: positions[source] for source in progress.behind}
         total = _tell_tasks(of_source, progress, positions)
         reader.assign([TopicPartition(*source, start or OFFSET_BEGINNING) for source, start in starts.items()])
         while progress.behind and not stopped():
-            count += _fold(consume(reader, BATCH, 0.05), of_source, committed, progress, positions)
+            count += _fold(consume(reader, BATCH, 0.05), of_source, ends, progress, positions)
             left = _tell_tasks(of_source, progress, positions)
             if time.monotonic() - told > PROGRESS_INTERVAL_S:
                 told = time.monotonic()
@@ -85,18 +112,18 @@ def _log_progress(application: str, records: int, passed: int, left: int, second
 
 def _fold(
     records: list[Record],
-    of_source: Mapping[tuple[str, int], Task],
-    committed: Mapping[tuple[str, int], int],
+    of_source: Mapping[Source, Task],
+    ends: Mapping[Source, int],
     progress: CatchUp,
-    positions: dict[tuple[str, int], int],
+    positions: dict[Source, int],
 ) -> int:
-    runs: dict[tuple[str, int], list[Record]] = {}
+    runs: dict[Source, list[Record]] = {}
     for record in records:
         source = (record.topic(), record.partition())
         progress.note(record)
         error = record.error()
         if error is None:
-            if source not in committed or record.offset() < committed[source]:
+            if source not in ends or record.offset() < ends[source]:
                 runs.setdefault(source, []).append(record)
         elif error.code() == KafkaError._PARTITION_EOF:
             positions[source] = max(positions[source], record.offset())

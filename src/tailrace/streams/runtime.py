@@ -19,14 +19,17 @@ joined again with a new plan.
 """
 
 import gc
+import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import structlog
 
 from tailrace.client import ConsumerFenced, ProducerFenced
+from tailrace.listening import address_of, host_and_port, take_address
 from tailrace.streams.config import StreamsConfig
+from tailrace.streams.instances.meeting import Meeting
 from tailrace.streams.metrics.metrics import Metrics
 from tailrace.streams.metrics.serving import served
 from tailrace.streams.planner import Planner
@@ -39,6 +42,8 @@ log = structlog.get_logger("tailrace.streams")
 RESTART_PAUSE_S = 1.0
 PYTHON_GC_THRESHOLD = (700, 10, 10)
 GC_OBJECTS = 100_000
+# All addresses of a machine, at which nobody can be reached.
+EVERYWHERE = ("0.0.0.0", "::")
 
 
 def run(
@@ -55,14 +60,25 @@ def run(
     `queries` shows its tables to other threads, `metrics` its metrics.
 
     Raises TopologyError for partition counts that do not fit, LookupError for missing topics, BrokerUnreachable,
-    AddressUnavailable for a metrics port, and whatever an operator raises: the caller ends the process then, and a new
-    one does the work again.
+    AddressUnavailable, ValueError for an address that is none, and whatever an operator raises: the caller ends the
+    process then, and a new one does the work again.
     """
-    metrics = metrics or Metrics()
+    queries, metrics = queries or Queries(), metrics or Metrics()
     metrics.identity = topology.name, config.instance
-    with served(metrics, config.metrics_port), _rare_collections():
+    with served(metrics, config.metrics_port), _rare_collections(), ExitStack() as until_the_end:
+        server = None if config.listen is None else until_the_end.enter_context(_taken(config.listen))
+        address = None if server is None else _reachable(config.advertised or address_of(server))
+        meeting = None
         try:
-            _run(Planner(topology, config), config, stop, on_running, queries, metrics)
+            planner = Planner(topology, config)
+            if server is not None or config.standby_replicas:
+                meeting = until_the_end.enter_context(Meeting(topology.name, config, address))
+            if server is not None and meeting is not None:
+                # HTTP is imported only where it is asked for.
+                from tailrace.streams.serving.server import serving
+
+                until_the_end.enter_context(serving(server, topology, planner, queries, meeting, metrics))
+            _run(planner, config, stop, on_running, queries, metrics, meeting)
         finally:
             metrics.state = "stopped"
 
@@ -72,15 +88,15 @@ def _run(
     config: StreamsConfig,
     stop: threading.Event,
     on_running: Callable[[], None],
-    queries: Queries | None,
+    queries: Queries,
     metrics: Metrics,
+    meeting: Meeting | None,
 ) -> None:
     is_careful = False
     while not stop.is_set():
         try:
-            worker = Worker(planner, config, stop, on_running, metrics, is_careful=is_careful)
-            if queries is not None:
-                queries.attach(worker.tasks)
+            worker = Worker(planner, config, stop, on_running, metrics, meeting, is_careful=is_careful)
+            queries.attach(worker.tasks)
             worker.run()
         except (ConsumerFenced, ProducerFenced) as fenced:
             log.warning(
@@ -89,6 +105,17 @@ def _run(
             metrics.state = "starting"
             is_careful = isinstance(fenced, ProducerFenced) and fenced.may_be_refusal
             stop.wait(RESTART_PAUSE_S)
+
+
+def _taken(address: str) -> socket.socket:
+    return take_address(*host_and_port(address), "StreamsConfig(listen=...)")
+
+
+def _reachable(address: str) -> str:
+    """An address at which other instances can reach this one. Raises ValueError for one that stands for all."""
+    if host_and_port(address)[0] in EVERYWHERE:
+        raise ValueError(f"nobody can be reached at {address}; say where by StreamsConfig(advertised=...)")
+    return address
 
 
 @contextmanager

@@ -42,6 +42,7 @@ class TableJoins(Generic[K, V]):
         self.topology = topology
         self.key = key
         self.value = value
+        topology.tables.append(self)
 
     @overload
     def join(

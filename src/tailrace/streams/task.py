@@ -4,7 +4,7 @@ A task knows no consumer and no producer: records come in, outputs are appended 
 what it did is committed or rolled back. The runtime and the test driver run the same task.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NoReturn
 
 import structlog
@@ -92,6 +92,11 @@ class Task:
     def folded(self) -> dict[str, int]:
         """The next offset to fold into the state for each topic that state comes from."""
         return {topic: self._folded.get(topic, 0) for topic in (*self._tables, *self._journals, *self._changelogs)}
+
+    @property
+    def consumed(self) -> Collection[str]:
+        """Those of `folded` whose records are processed too: state has them as far as that is committed."""
+        return self._flowing.keys()
 
     @property
     def compacted(self) -> dict[str, int]:

@@ -32,6 +32,7 @@ from tailrace.streams.plan import Plan
 from tailrace.streams.stream import Stream
 from tailrace.streams.subtopology import Handling
 from tailrace.streams.table import GlobalTable, Table
+from tailrace.streams.table_joins import TableJoins
 from tailrace.streams.types import Typed, needs_contract, serde_of
 
 K = TypeVar("K")
@@ -60,6 +61,7 @@ class Topology:
         self.name = name
         self.handling = Handling(on_unreadable, on_failure, on_unwritable, dead_letters)
         self.nodes: list[Node] = []
+        self.tables: list[TableJoins[Any, Any]] = []
         self.global_tables: dict[str, GlobalTable[Any, Any]] = {}
         self.sinks: dict[str, Sink] = {}
         self.journals: dict[str, Decide] = {}

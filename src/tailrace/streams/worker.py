@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 import structlog
 from confluent_kafka import Consumer, TopicPartition
@@ -15,10 +16,14 @@ from tailrace.streams.config import StreamsConfig
 from tailrace.streams.errors import Unwritable
 from tailrace.streams.feed import Feed, Run
 from tailrace.streams.global_table import GlobalTables
+from tailrace.streams.instances.claims import TaskId
+from tailrace.streams.instances.meeting import Meeting
 from tailrace.streams.metrics.metrics import READY, Metrics
+from tailrace.streams.opening import Opener
 from tailrace.streams.outbox import Outbox
 from tailrace.streams.planner import Planner
 from tailrace.streams.progress import Source
+from tailrace.streams.standby.standbys import Standbys
 from tailrace.streams.state.backend import Backend, open_backend
 from tailrace.streams.task import Output, Task
 from tailrace.streams.trial import Trial
@@ -47,9 +52,11 @@ class Worker:
         stop: threading.Event,
         on_running: Callable[[], None],
         metrics: Metrics,
+        meeting: Meeting | None = None,
         *,
         is_careful: bool = False,
     ) -> None:
+        self._meeting = meeting
         self._planner = planner
         self._plan = plan = planner.plan
         self._config = config
@@ -77,9 +84,12 @@ class Worker:
             planner.partitions,
         )
         self._consumer = self._new_consumer()
-        self._asker = (
-            consumer(config.bootstrap_servers, f"{plan.application}-ends") if plan.needs_ends else self._consumer
-        )
+        self._asker = self._consumer
+        if plan.needs_ends or config.standby_replicas:
+            self._asker = consumer(config.bootstrap_servers, f"{plan.application}-ends")
+        self._standbys: Standbys | None = None
+        # Whether they have more to do at once.
+        self._are_standbys_busy = False
         # Whether the first assignment is still to come, and whether the group is to be joined once more.
         self._is_new = True
         self._must_join_again = False
@@ -119,18 +129,17 @@ class Worker:
 
     def _follow_plan(self) -> None:
         """Make what depends on the plan."""
-        self._plan = self._planner.plan
+        self._plan, partitions = self._planner.plan, self._planner.partitions
         self._ends: dict[Source, int] = {}
-        self._assignment = Assignment(
-            self._plan,
-            self._planner.partitions,
-            self._config.state,
-            self._config.bootstrap_servers,
-            self._outbox.outputs,
-            self._globals.tables,
-            self._stop.is_set,
-            self._metrics.of_task,
+        self._opener = Opener(
+            self._plan, self._config.state, self._outbox.outputs, self._globals.tables, self._metrics.of_task
         )
+        self._assignment = Assignment(
+            self._plan, partitions, self._config.bootstrap_servers, self._open_task, self._stop.is_set
+        )
+        if self._meeting is not None and self._config.standby_replicas:
+            open_standby = partial(self._opener.open, self._asker)
+            self._standbys = Standbys(self._plan, self._config, partitions, self._meeting, open_standby, self._outbox)
         self._feed = Feed(self._consumer, self._asker, self._plan, self._assignment, self._config)
 
     def _join(self) -> None:
@@ -145,6 +154,9 @@ class Worker:
             self._feed.poll(0.1)  # calls back; what it reads is read again
         if self._stop.is_set():
             return
+        if self._standbys is not None:
+            self._standbys.close()
+            self._standbys = None
         self._planner.renew()
         self._follow_plan()
         log.info("starting over with other topics", application=self._plan.application, topics=[*self._plan.of_topic])
@@ -152,7 +164,7 @@ class Worker:
 
     def _step(self) -> None:
         # While a transaction is open there is no waiting: what is not there yet does not hold up the commit.
-        timeout_s = 0.1 if self._begun_at is None else 0.0
+        timeout_s = 0.1 if self._begun_at is None and not self._are_standbys_busy else 0.0
         runs = self._feed.poll(timeout_s)
         self._producer.poll(0)
         self._globals.update()
@@ -168,6 +180,8 @@ class Worker:
         if time.monotonic() - self._written_at > self._config.write_interval_ms / 1000:
             self._assignment.write()
             self._written_at = time.monotonic()
+        if self._standbys is not None:
+            self._are_standbys_busy = self._standbys.keep_up(self._assignment.tasks)
         if self._must_join_again or self._planner.is_outdated():
             self._join_again()
 
@@ -213,6 +227,10 @@ class Worker:
                     self._tried.append(output)
                 else:
                     task.refused(record, output, refusal)
+
+    def _open_task(self, id_: TaskId) -> Task:
+        standby = None if self._standbys is None else self._standbys.take(id_)
+        return standby or self._opener.open(self._asker, id_)
 
     def _look_at_clock(self) -> None:
         if time.monotonic() - self._looked_at < CLOCK_INTERVAL_S:
@@ -351,6 +369,9 @@ class Worker:
         self._must_join_again = self._is_new and self._is_of_another_plan(partitions)
         self._is_new = False
         self._metrics.state = READY
+        if self._meeting is not None:
+            self._meeting.is_ready = True
+        self._claim()
         self._on_running()
 
     def _is_of_another_plan(self, partitions: list[TopicPartition]) -> bool:
@@ -365,6 +386,7 @@ class Worker:
     def _revoked(self, partitions: list[TopicPartition]) -> None:
         self._commit_or_undo()
         self._assignment.release((tp.topic, tp.partition) for tp in partitions)
+        self._claim()
 
     def _lost(self, partitions: list[TopicPartition]) -> None:
         if self._begun_at is not None:
@@ -374,6 +396,12 @@ class Worker:
             self._counters.rollbacks += 1
             self._end_transaction()
         self._assignment.release()
+        self._claim()
+
+    def _claim(self) -> None:
+        """Tell the other instances which tasks are here."""
+        if self._meeting is not None:
+            self._meeting.claim_active(self._assignment.tasks)
 
     def _close(self) -> None:
         # After a clean stop nothing is open. After a failure the transaction is left to the next producer of this
@@ -383,9 +411,12 @@ class Worker:
         self._outbox.clear()
         self._producer.close()
         self._consumer.close()
+        if self._standbys is not None:
+            self._standbys.close()
         if self._asker is not self._consumer:
             self._asker.close()
         self._assignment.release()
+        self._claim()
         self._globals.close()
 
     def _new_producer(self) -> TransactionalProducer:

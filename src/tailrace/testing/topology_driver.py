@@ -160,7 +160,9 @@ class TopologyDriver:
             positions, time_ms = self._tasks[sub.name].committed_positions, self._tasks[sub.name].time.committed
             task = self._tasks[sub.name] = self._new_task(sub)
             for topic, offset in task.folded.items():
-                records = self.log.get(topic, [])[offset : positions.get(topic)]
+                # What is processed is folded as far as it is committed, all else to its end.
+                end = positions.get(topic, 0) if topic in sub.streams else None
+                records = self.log.get(topic, [])[offset:end]
                 if records:
                     task.restore(topic, records)
                 count += len(records)

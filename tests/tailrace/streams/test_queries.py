@@ -17,6 +17,7 @@ from tailrace.streams import (
     TopologyError,
     Tumbling,
     Windowed,
+    assignment,
 )
 from tailrace.testing.topology_driver import TopologyDriver
 from tests.tailrace.streams.application import Application
@@ -235,6 +236,30 @@ def test_a_store_that_is_not_here_is_empty():
         list(queries.of(LAST).fetch("a"))
 
 
+def test_a_store_that_is_let_go_of_while_it_is_read_is_not_here_any_more():
+    class Task:
+        partition = 0
+
+        def committed(self, name):
+            return self if name == "counts" else None
+
+    def closes(_):
+        tasks.clear()
+        raise RuntimeError("closed")
+
+    def fails(_):
+        raise RuntimeError("wrong")
+
+    queries, tasks = Queries(), [Task()]
+    queries.attach(lambda: tasks)
+    assert queries.read("counts", 0, lambda reader: reader is tasks[0])
+    assert queries.read("counts", 1, fails) is None
+    assert queries.read("others", 0, fails) is None
+    with pytest.raises(RuntimeError, match="wrong"):
+        queries.read("counts", 0, fails)
+    assert queries.read("counts", 0, closes) is None
+
+
 def counting(name, prefix):
     topology = Topology(name)
     counts = topology.stream(f"{prefix}lines", bytes).group_by_key().count(store="lines")
@@ -278,3 +303,22 @@ def test_other_threads_see_all_keys_between_the_instances_and_none_ever_goes_bac
     watcher.join(60)
     assert wrong == []
     assert list(watched["1"].all()) == list(watched["2"].all()) == []
+
+
+def test_state_that_is_being_restored_is_not_seen(broker, unique, tmp_path, monkeypatch):
+    application = Application(broker.bootstrap_servers, unique("restored"), tmp_path, counting)
+    application.producer.produce(f"{application.prefix}lines", b"", key="a")
+    application.producer.flush(60)
+    with application.start("1"):
+        application.wait_for_records(f"{application.prefix}counts", 1)
+    queries, seen, restore = Queries(), [], assignment.restore
+
+    def restoring(*arguments):
+        folded = restore(*arguments)
+        seen.append(queries.tasks())
+        return folded
+
+    monkeypatch.setattr(assignment, "restore", restoring)
+    with application.start("2", queries=queries):
+        assert seen[-1] == []
+        assert queries.of(application.topology.counts).get("a") == 1

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient
 
 from tailrace.client import Topic, ensure_topics, read_to_end
 from tailrace.streams import StreamsConfig, TopologyError, run
-from tailrace.streams.assignment import Assignment
+from tailrace.streams.opening import Opener
 from tests.tailrace.streams.application import Application
 from tests.tailrace.streams.sums import Add, topology
 
@@ -98,13 +98,13 @@ def test_instances_share_the_work_and_hand_it_over(application):
 
 
 def test_with_kip_848_only_what_moves_stops(application, monkeypatch):
-    opened, open_task = [], Assignment._open_task
+    opened, open_task = [], Opener.open
 
-    def opening(self, consumer, sub, partition):
-        opened.append(partition)
-        return open_task(self, consumer, sub, partition)
+    def opening(self, asker, id_):
+        opened.append(id_[1])
+        return open_task(self, asker, id_)
 
-    monkeypatch.setattr(Assignment, "_open_task", opening)
+    monkeypatch.setattr(Opener, "open", opening)
     application.send(requests(300))
     with application.start("1", group_protocol="consumer"):
         application.wait_for_added(300)

@@ -108,7 +108,7 @@ def test_state_that_is_too_old_to_know_of_deletions_is_rebuilt(application, monk
     application.send_lines(LINES[50:100])
     with application.start("2"):
         application.wait_for_counts(LINES[:100])
-    monkeypatch.setattr("tailrace.streams.assignment.DELETIONS_KEPT_MS", 0)
+    monkeypatch.setattr("tailrace.streams.opening.DELETIONS_KEPT_MS", 0)
     application.send_lines(LINES[100:150])
     with structlog.testing.capture_logs() as logs, application.start("1"):
         application.wait_for_counts(LINES[:150])

@@ -1,10 +1,15 @@
 """Stores: what is committed survives a rollback and a restart, what is not does not."""
 
+import subprocess
+import sys
+import threading
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailrace.streams.state.backend import MemoryBackend, RocksBackend
+from tailrace.streams.state.backend import OPEN_PATIENCE_S, MemoryBackend, RocksBackend
 from tailrace.streams.state.store import Store
 
 
@@ -134,3 +139,41 @@ def test_old_values_are_found_after_the_cache_has_turned_over(monkeypatch):
         store.commit()
         write(store, backend, number)
     assert [store.get(b"%d" % number) for number in range(100)] == list(range(100))
+
+
+def test_a_folder_is_opened_again_when_nobody_reads_in_it_any_more(tmp_path):
+    backend = RocksBackend(tmp_path)
+    backend.write([(b"a", b"1"), (b"b", b"2")], {})
+    entries = backend.range(b"a", b"c")
+    next(entries)
+    backend.close()
+    reading, read = threading.Event(), []
+
+    def go_on():
+        nonlocal entries
+        reading.set()
+        time.sleep(0.2)
+        read.extend(entries)
+        entries = None
+
+    reader = threading.Thread(target=go_on)
+    reader.start()
+    assert reading.wait(60)
+    again = RocksBackend(tmp_path)
+    reader.join()
+    assert read == [(b"b", b"2")]
+    assert again.get(b"a") == b"1"
+    again.close()
+
+
+def test_a_folder_that_another_process_has_is_not_waited_for(tmp_path):
+    program = "import sys; from rocksdict import Rdict; db = Rdict(sys.argv[1]); print('open', flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        other.stdout.readline()
+        begun = time.monotonic()
+        with pytest.raises(Exception, match=r"(?i)lock"):
+            RocksBackend(tmp_path)
+        assert time.monotonic() - begun < OPEN_PATIENCE_S
+        other.stdin.close()

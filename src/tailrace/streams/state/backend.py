@@ -1,9 +1,11 @@
 """Where the bytes of a task's state are: RocksDB, or memory for tests and for state that is quick to rebuild."""
 
 import struct
+import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tailrace.clock import now_ms
@@ -18,6 +20,9 @@ Entries = Iterable[tuple[bytes, bytes | None]]
 _OFFSET = b"\0offset\0"
 _WRITTEN_AT = b"\0written-at"
 _INT64 = struct.Struct(">q")
+# How long a folder may be in use by somebody who still reads in what was closed before it is opened again.
+OPEN_PATIENCE_S = 10.0
+OPEN_PAUSE_S = 0.01
 
 
 def open_backend(folder: Path | None) -> "Backend":
@@ -63,6 +68,8 @@ class MemoryBackend:
     def __init__(self) -> None:
         self._entries: dict[bytes, bytes] = {}
         self._keys: list[bytes] | None = None  # sorted; None when they have to be sorted anew
+        # Queries read in threads of their own.
+        self._lock = Lock()
         self._offsets: dict[tuple[str, int], int] = {}
         self._written_at_ms = 0
 
@@ -72,21 +79,23 @@ class MemoryBackend:
 
     def range(self, start: bytes, end: bytes) -> Iterator[tuple[bytes, bytes]]:
         """See Backend."""
-        if self._keys is None:
-            self._keys = sorted(self._entries)
-        keys = self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]
-        return iter([(key, self._entries[key]) for key in keys])
+        with self._lock:
+            if self._keys is None:
+                self._keys = sorted(self._entries)
+            keys = self._keys[bisect_left(self._keys, start) : bisect_left(self._keys, end)]
+            return iter([(key, self._entries[key]) for key in keys])
 
     def write(self, entries: Entries, offsets: Offsets) -> None:
         """See Backend."""
-        for key, value in entries:
-            if value is None:
-                if self._entries.pop(key, None) is not None:
-                    self._keys = None
-            else:
-                if key not in self._entries:
-                    self._keys = None
-                self._entries[key] = value
+        with self._lock:
+            for key, value in entries:
+                if value is None:
+                    if self._entries.pop(key, None) is not None:
+                        self._keys = None
+                else:
+                    if key not in self._entries:
+                        self._keys = None
+                    self._entries[key] = value
         self._offsets.update(offsets)
         self._written_at_ms = now_ms()
 
@@ -197,4 +206,12 @@ def _open(folder: Path) -> "Rdict":
     options.set_max_background_jobs(2)
     options.set_keep_log_file_num(2)
     options.set_max_log_file_size(1024 * 1024)
-    return Rdict(str(folder), options=options)
+    deadline = time.monotonic() + OPEN_PATIENCE_S
+    while True:
+        try:
+            return Rdict(str(folder), options=options)
+        except Exception as error:
+            # A query in another thread keeps the files for as long as it iterates, though they were closed.
+            if "lock hold by current process" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(OPEN_PAUSE_S)

@@ -1,6 +1,6 @@
 """How tables, and what processors keep, lie in stores, for who reads them by their own keys: by key, or in windows."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,6 +10,10 @@ from tailrace.streams.windows import LATEST, START, Windowed
 
 # What a table gives of what is kept.
 Result = Callable[[Any], Any]
+# What is kept under one key of a store: keys and values of the table.
+Entries = Iterable[tuple[Any, Any]]
+# Keys of a store from one, inclusive, to another, exclusive or None for the last.
+Bounds = tuple[bytes, bytes | None]
 
 
 def itself(kept: Any) -> Any:
@@ -24,11 +28,18 @@ class Kept(Protocol):
     def store(self) -> str:
         """Name of the store."""
 
+    @property
+    def key(self) -> Serde[Any]:
+        """How keys are written, which are those of the records; of windows it is the key within them."""
+
     def get(self, reader: Reader[Any], key: Any) -> Any:
         """The value of a key, or None."""
 
     def range(self, reader: Reader[Any], first: Any, last: Any) -> Iterator[tuple[Any, Any]]:
         """Yield keys and values from `first` to `last`, inclusive; None is open."""
+
+    def entries(self, reader: Reader[Any], start: bytes, end: bytes | None) -> Iterator[tuple[bytes, Entries]]:
+        """Yield the store's keys from `start`, inclusive, to `end`, exclusive or None, and what is kept under each."""
 
     def fetch(self, reader: Reader[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
         """Yield the windows of a key that begin from `earliest` to `latest`, inclusive, and their values."""
@@ -53,6 +64,11 @@ class KeptByKey:
         end = None if last is None else self.key.encode(last) + b"\0"
         for key, kept in reader.range(start, end):
             yield self.key.decode(key), self.result(kept)
+
+    def entries(self, reader: Reader[Any], start: bytes, end: bytes | None) -> Iterator[tuple[bytes, Entries]]:
+        """See Kept."""
+        for key, kept in reader.range(start, end):
+            yield key, ((self.key.decode(key), self.result(kept)),)
 
     def fetch(self, reader: Reader[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
         """See Kept; there are no windows."""
@@ -79,6 +95,15 @@ class KeptByWindow:
         end = None if last is None else START.encode(last.start) + self.key.encode(last.key) + b"\0"
         return self._windows(reader, start, end)
 
+    def entries(self, reader: Reader[Any], start: bytes, end: bytes | None) -> Iterator[tuple[bytes, Entries]]:
+        """See Kept."""
+        for place, kept in reader.range(start, end):
+            yield place, ((self._windowed(self.key.decode(place[8:]), START.decode(place[:8])), self.result(kept)),)
+
+    def between(self, earliest: int, latest: int) -> Bounds:
+        """Where the windows are in the store that begin from `earliest` to `latest`, inclusive."""
+        return START.encode(max(earliest, 0)), START.encode(min(latest, LATEST) + 1)
+
     def fetch(self, reader: Reader[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
         """See Kept."""
         encoded, end = self.key.encode(key), START.encode(min(latest, LATEST) + 1)
@@ -91,7 +116,7 @@ class KeptByWindow:
 
     def fetch_all(self, reader: Reader[Any], earliest: int, latest: int) -> Iterator[tuple[Windowed[Any], Any]]:
         """Yield the windows of all keys that begin from `earliest` to `latest`, inclusive, by start and then key."""
-        return self._windows(reader, START.encode(max(earliest, 0)), START.encode(min(latest, LATEST) + 1))
+        return self._windows(reader, *self.between(earliest, latest))
 
     def _windows(self, reader: Reader[Any], start: bytes, end: bytes | None) -> Iterator[tuple[Windowed[Any], Any]]:
         for place, kept in reader.range(start, end):
@@ -120,6 +145,11 @@ class KeptBySession:
         end = None if last is None else self.key.encode(last.key) + b"\0"
         for encoded, sessions in reader.range(start, end):
             yield from self._sessions(self.key.decode(encoded), sessions)
+
+    def entries(self, reader: Reader[Any], start: bytes, end: bytes | None) -> Iterator[tuple[bytes, Entries]]:
+        """See Kept."""
+        for encoded, sessions in reader.range(start, end):
+            yield encoded, self._sessions(self.key.decode(encoded), sessions)
 
     def fetch(self, reader: Reader[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
         """See Kept."""
@@ -162,6 +192,18 @@ class KeptRows:
             if (value := self.joiner(key, row.left, row.right)) is not None:
                 yield key, value
 
+    def entries(self, reader: Reader[Any], start: bytes, end: bytes | None) -> Iterator[tuple[bytes, Entries]]:
+        """See Kept."""
+        for encoded, row in reader.range(start, end):
+            key = self.key.decode(encoded)
+            value = self.joiner(key, row.left, row.right)
+            yield encoded, () if value is None else ((key, value),)
+
     def fetch(self, reader: Reader[Any], key: Any, earliest: int, latest: int) -> Iterator[tuple[Any, Any]]:
         """See Kept; there are no windows."""
         raise TypeError(f"{self.store} has no windows; get gives the value of a key")
+
+
+def key_bounds(key: Serde[Any], first: Any, last: Any) -> Bounds:
+    """Where the keys from `first` to `last`, inclusive, are in a store by key; None is open."""
+    return b"" if first is None else key.encode(first), None if last is None else key.encode(last) + b"\0"

@@ -1,5 +1,6 @@
 """One instance of the application, as a process: `python -m tests.tailrace.streams.chaos.instance ADDRESS NAME ...`."""
 
+import json
 import signal
 import sys
 import threading
@@ -10,7 +11,7 @@ from tests.tailrace.streams.chaos.dying import die_at
 from tests.tailrace.streams.chaos.topology import build
 
 
-def main(bootstrap_servers, application, group_protocol, instance, folder, *death):
+def main(bootstrap_servers, application, settings, instance, folder, *death):
     if death:
         die_at(*death)
     stop = threading.Event()
@@ -19,8 +20,8 @@ def main(bootstrap_servers, application, group_protocol, instance, folder, *deat
         bootstrap_servers,
         Path(folder),
         instance=instance,
-        group_protocol=group_protocol,
         session_timeout_ms=2_000,
+        **json.loads(settings),
     )
     run(build(application), config, stop)
 

@@ -1,5 +1,7 @@
 """The instances of an application: started, killed, frozen, with or without what they had on disk."""
 
+import json
+import re
 import shutil
 import signal
 import subprocess
@@ -13,10 +15,10 @@ ROOT = Path(__file__).parents[4]
 
 
 class Instances:
-    """Processes by the name of their instance."""
+    """Processes by the name of their instance; `settings` are of StreamsConfig."""
 
-    def __init__(self, bootstrap_servers, application, folder, group_protocol="classic"):
-        self._where = [bootstrap_servers, application, group_protocol]
+    def __init__(self, bootstrap_servers, application, folder, **settings):
+        self._where = [bootstrap_servers, application, json.dumps(settings)]
         self._folder = folder
         self.running = {}
 
@@ -71,5 +73,17 @@ class Instances:
         for name, process in self.running.items():
             assert process.poll() is None, f"instance {name} ended with status {process.returncode}:\n{self.log(name)}"
 
+    def address(self, name):
+        """Where an instance that was started with `listen` answers queries in its present life, or None."""
+        found = re.findall(r"queries are answered +address=(\S+)", self._whole_log(name))
+        return found[-1] if found else None
+
+    def restored(self, name):
+        """How many records all lives of an instance have restored, as they say."""
+        return sum(map(int, re.findall(r"restored .*records=(\d+)", self._whole_log(name))))
+
     def log(self, name):
-        return (self._folder / f"{name}.log").read_text()[-5_000:]
+        return self._whole_log(name)[-5_000:]
+
+    def _whole_log(self, name):
+        return (self._folder / f"{name}.log").read_text()

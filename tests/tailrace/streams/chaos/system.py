@@ -58,14 +58,14 @@ class Input:
 class System:
     """A broker of its own, the topics, and the instances."""
 
-    def __init__(self, broker, folder, group_protocol="classic"):
+    def __init__(self, broker, folder, **settings):
         self.broker, self.name = broker, "chaos"
         # Their times are long ago: the broker's retention would delete them within minutes.
         config = {"retention.ms": "-1"}
         topics = [Topic(f"{self.name}-{topic}", PARTITIONS, config) for topic in [*INPUTS, *OUTPUTS]]
         ensure_topics(broker.bootstrap_servers, topics)
         self.producer = producer(broker.bootstrap_servers)
-        self.instances = Instances(broker.bootstrap_servers, self.name, folder, group_protocol)
+        self.instances = Instances(broker.bootstrap_servers, self.name, folder, **settings)
 
     def send(self, records):
         for topic, of_topic in groupby(records, key=itemgetter(0)):

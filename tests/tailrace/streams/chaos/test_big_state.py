@@ -1,7 +1,5 @@
 """Much state survives `kill -9`: what is read again is what was not on disk yet, not all of it."""
 
-import re
-
 import pytest
 
 from tailrace.client import Topic, ensure_topics, producer, read_to_end
@@ -31,11 +29,11 @@ def test_state_survives_a_kill_without_being_restored_as_a_whole(engine_name, me
             instances.kill("1")
             instances.start("1")
             wait_for_counts(address, instances, KEYS + AGAIN)
-            after_kill = restored(instances)
+            after_kill = instances.restored("1")
             instances.kill("1")
             instances.lose_disk("1")
             instances.start("1")
-            while (after_loss := restored(instances) - after_kill) == 0:
+            while (after_loss := instances.restored("1") - after_kill) == 0:
                 instances.check()
         found = {record.key(): record.value() for record in read_to_end(address, ["counts-counts"], 120)}
     count = NumberSerde("q")
@@ -43,11 +41,6 @@ def test_state_survives_a_kill_without_being_restored_as_a_whole(engine_name, me
     print(f"{KEYS:,} keys: {after_kill:,} records restored after a kill, {after_loss:,} without the disk")  # noqa: T201
     assert after_kill <= AGAIN
     assert after_loss >= KEYS
-
-
-def restored(instances):
-    """How many records all lives of the instance have restored, as they say."""
-    return sum(map(int, re.findall(r"restored .*records=(\d+)", instances.log("1"))))
 
 
 def send(address, keys):

@@ -41,12 +41,17 @@ def disturb(system, random):
 
 
 @pytest.mark.timeout(0 if SOAK else 300)
+@pytest.mark.parametrize("standby_replicas", [0, 1])
 @pytest.mark.parametrize("group_protocol", ["classic", "consumer"])
 @pytest.mark.parametrize("engine_name", ["embedded", pytest.param("apache", marks=pytest.mark.kafka)])
-def test_the_output_is_that_of_an_undisturbed_run(engine_name, group_protocol, memory, tmp_path):
-    random = Random(f"{SEED} {engine_name} {group_protocol}")
-    with make_broker(engine_name, memory / f"chaos-{engine_name}-{group_protocol}") as broker:
-        system, records = System(broker, tmp_path, group_protocol), Input(random)
+def test_the_output_is_that_of_an_undisturbed_run(engine_name, group_protocol, standby_replicas, memory, tmp_path):
+    case = f"{engine_name} {group_protocol} {standby_replicas}"
+    random = Random(f"{SEED} {case}")
+    settings = {"group_protocol": group_protocol}
+    if standby_replicas:
+        settings |= {"standby_replicas": standby_replicas, "listen": ":0"}
+    with make_broker(engine_name, memory / f"chaos-{case}") as broker:
+        system, records = System(broker, tmp_path, **settings), Input(random)
         with system.instances as instances:
             for name in ("1", "2"):
                 instances.start(name)

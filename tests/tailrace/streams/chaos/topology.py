@@ -7,7 +7,7 @@ GRACE = "1h"
 
 
 def build(name):
-    return {"chaos": everything, "counts": counts}[name](name)
+    return {"chaos": everything, "counts": counts}[name.partition("-")[0]](name)
 
 
 def everything(name):

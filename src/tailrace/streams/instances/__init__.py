@@ -1,0 +1,1 @@
+"""What the instances of an application know of each other, from a topic of their own."""
