@@ -1,6 +1,5 @@
 """The worker: one life of a consumer, a transactional producer and the tasks between them."""
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -9,31 +8,26 @@ from functools import partial
 import structlog
 from confluent_kafka import Consumer, TopicPartition
 
-from tailrace.client import Record, TransactionAborted, TransactionalProducer, consumer
+from tailrace.client import Record, TransactionAborted, consumer
 from tailrace.clock import now_ms
 from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
-from tailrace.streams.errors import Unwritable
 from tailrace.streams.feed import Feed, Run
 from tailrace.streams.global_table import GlobalTables
 from tailrace.streams.instances.claims import TaskId
 from tailrace.streams.instances.meeting import Meeting
 from tailrace.streams.metrics.metrics import READY, Metrics
 from tailrace.streams.opening import Opener
-from tailrace.streams.outbox import Outbox
 from tailrace.streams.planner import Planner
 from tailrace.streams.progress import Source
 from tailrace.streams.standby.standbys import Standbys
 from tailrace.streams.state.backend import Backend, open_backend
-from tailrace.streams.task import Output, Task
-from tailrace.streams.trial import Trial
+from tailrace.streams.task import Task
+from tailrace.streams.transaction import Transaction
 
 log = structlog.get_logger("tailrace.streams")
 
 CLOCK_INTERVAL_S = 0.1
-# After its end a transaction's markers are still being written for a moment. Apache Kafka refuses to begin the next one
-# meanwhile, and librdkafka asks again only after 20 ms.
-MARKERS_S = 0.002
 # How old the metrics of lag may be.
 ENDS_INTERVAL_S = 1.0
 
@@ -64,17 +58,8 @@ class Worker:
         self._on_running = on_running
         self._metrics = metrics
         self._counters = metrics.application
-        self._is_careful = is_careful
-        self._trial = Trial(self._live_producer)
-        # Outputs that were tried, and wait for their transaction.
-        self._tried: list[Output] = []
-        # When the open transaction began, and how many records it covers.
-        self._begun_at: float | None = None
-        self._ended_at = 0.0
-        self._records = 0
+        self._transaction = Transaction(plan, config, metrics.application, stop.is_set, is_careful=is_careful)
         self._written_at = self._looked_at = self._ends_known_at = time.monotonic()
-        self._outbox = Outbox(plan.topics if plan.chooses_topics else None)
-        self._producer = self._new_producer()
         self._global_state = open_backend(config.state and config.state / "global")
         self._globals = GlobalTables(
             plan.application,
@@ -132,14 +117,20 @@ class Worker:
         self._plan, partitions = self._planner.plan, self._planner.partitions
         self._ends: dict[Source, int] = {}
         self._opener = Opener(
-            self._plan, self._config.state, self._outbox.outputs, self._globals.tables, self._metrics.of_task
+            self._plan,
+            self._config.state,
+            self._transaction.outbox.outputs,
+            self._globals.tables,
+            self._metrics.of_task,
         )
         self._assignment = Assignment(
             self._plan, partitions, self._config.bootstrap_servers, self._open_task, self._stop.is_set
         )
         if self._meeting is not None and self._config.standby_replicas:
             open_standby = partial(self._opener.open, self._asker)
-            self._standbys = Standbys(self._plan, self._config, partitions, self._meeting, open_standby, self._outbox)
+            self._standbys = Standbys(
+                self._plan, self._config, partitions, self._meeting, open_standby, self._transaction.outbox
+            )
         self._feed = Feed(self._consumer, self._asker, self._plan, self._assignment, self._config)
 
     def _join(self) -> None:
@@ -164,17 +155,17 @@ class Worker:
 
     def _step(self) -> None:
         # While a transaction is open there is no waiting: what is not there yet does not hold up the commit.
-        timeout_s = 0.1 if self._begun_at is None and not self._are_standbys_busy else 0.0
+        timeout_s = 0.0 if self._transaction.is_open or self._are_standbys_busy else 0.1
         runs = self._feed.poll(timeout_s)
-        self._producer.poll(0)
+        self._transaction.poll()
         self._globals.update()
         try:
             self._process(runs)
             self._look_at_clock()
             self._look_at_ends()
-            if self._begun_at is not None and (self._feed.is_drained or self._is_commit_due() or self._is_careful):
+            if self._is_commit_due():
                 self._commit()
-                self._is_careful = False
+                self._transaction.is_careful = False
         except TransactionAborted as aborted:
             self._undo(aborted, runs)
         if time.monotonic() - self._written_at > self._config.write_interval_ms / 1000:
@@ -186,6 +177,7 @@ class Worker:
             self._join_again()
 
     def _process(self, runs: list[Run]) -> None:
+        transaction = self._transaction
         for (topic, partition), run in runs:
             task = self._assignment.task_of(topic, partition)
             if task is None:
@@ -194,39 +186,24 @@ class Worker:
                 # All tables come first: what fails later does not keep them from being folded.
                 task.update_table(topic, run)
                 task.counters.folded.add(topic, run)
-                if self._is_careful:
-                    self._try_outputs(task, None)
-            elif self._is_careful:
+                if transaction.is_careful:
+                    transaction.send(task, None)
+            elif transaction.is_careful:
                 self._process_carefully(task, topic, run)
             else:
                 task.process(topic, run)
-                self._records += len(run)
-                self._begin()
-                self._send()
-        if self._outbox or self._tried:
-            self._begin()
-        if self._outbox:
-            self._send()
+                transaction.cover(len(run))
+                transaction.send(task, None)
+        transaction.send_rest()
 
     def _process_carefully(self, task: Task, topic: str, run: list[Record]) -> None:
-        """Process records one at a time. Transactions begin when they are committed: before it, there are trials."""
+        """Process records one at a time, so that it is known which of them an output comes from."""
         for record in run:
             task.process(topic, [record])
-            self._records += 1
-            self._begin()
-            self._try_outputs(task, record)
-            if self._is_commit_due():
+            self._transaction.cover(1)
+            self._transaction.send(task, record)
+            if self._transaction.is_due:
                 self._commit()
-
-    def _try_outputs(self, task: Task, record: Record | None) -> None:
-        """Keep of the outputs of a record what the cluster takes; of the others, do what the task's handler says."""
-        while outputs := self._outbox.take():
-            for output in outputs:
-                refusal = self._trial.refusal(output)
-                if refusal is None:
-                    self._tried.append(output)
-                else:
-                    task.refused(record, output, refusal)
 
     def _open_task(self, id_: TaskId) -> Task:
         standby = None if self._standbys is None else self._standbys.take(id_)
@@ -238,11 +215,8 @@ class Worker:
         self._looked_at = time.monotonic()
         for task in self._assignment.tasks.values():
             if task.on_clock(now_ms()):
-                self._begin()
-                if self._is_careful:
-                    self._try_outputs(task, None)
-                else:
-                    self._send()
+                self._transaction.cover(0)
+                self._transaction.send(task, None)
 
     def _look_at_ends(self) -> None:
         """Note what the client remembers of where topics end. Other threads cannot ask it: they wait while it polls."""
@@ -255,68 +229,14 @@ class Worker:
         }
         self._ends = {source: end for source, end in known.items() if end >= 0}
 
-    def _begin(self) -> None:
-        if self._begun_at is None:
-            if not self._is_careful:
-                self._begin_transaction()
-            self._begun_at = time.monotonic()
-
-    def _begin_transaction(self) -> None:
-        time.sleep(max(0.0, self._ended_at + MARKERS_S - time.monotonic()))
-        self._producer.begin()
-
-    def _send(self) -> None:
-        """Hand outputs to the producer. Raises TransactionAborted."""
-        try:
-            self._outbox.send(self._producer, one_by_one=self._is_careful)
-        except Unwritable as unwritable:
-            self._producer.abort()
-            raise TransactionAborted(str(unwritable), may_be_refusal=True) from unwritable
-
     def _is_commit_due(self) -> bool:
-        assert self._begun_at is not None
-        return (
-            self._records >= self._config.max_records_per_commit
-            or time.monotonic() - self._begun_at >= self._config.commit_interval_ms / 1000
-        )
+        transaction = self._transaction
+        return transaction.is_open and (self._feed.is_drained or transaction.is_due or transaction.is_careful)
 
     def _commit(self) -> None:
-        """Commit outputs, journals and offsets in one transaction, then keep the state that they stand for.
-
-        Raises TransactionAborted.
-        """
-        if self._begun_at is None:
-            return
-        tasks = self._assignment.tasks.values()
-        for task in tasks:
-            task.flush()
-            if self._is_careful:
-                self._try_outputs(task, None)
-        if self._is_careful:
-            self._begin_after_trial()
-        self._send()
-        offsets = [
-            TopicPartition(topic, task.partition, offset, metadata=task.time.encoded())
-            for task in tasks
-            for topic, offset in task.moved_positions().items()
-        ]
-        begun = time.monotonic()
-        self._producer.send_offsets(offsets, self._consumer.consumer_group_metadata())
-        self._producer.commit()
-        self._counters.commits += 1
-        self._counters.commit_seconds.observe(time.monotonic() - begun)
-        committed_at = now_ms()
-        for task in tasks:
-            task.commit(self._outbox.ends)
-            task.counters.commit(committed_at)
-        self._end_transaction()
-
-    def _begin_after_trial(self) -> None:
-        self._trial.end()
-        self._live_producer()
-        self._begin_transaction()
-        self._outbox.outputs.extend(self._tried)
-        self._tried.clear()
+        """Commit what was done, if anything was. Raises TransactionAborted."""
+        if self._transaction.is_open:
+            self._transaction.commit(self._assignment.tasks.values(), self._consumer.consumer_group_metadata)
 
     def _commit_or_undo(self) -> None:
         try:
@@ -327,11 +247,9 @@ class Worker:
     def _undo(self, aborted: TransactionAborted, in_hand: Iterable[Run] = ()) -> None:
         """Go back to the last commit, and read again what was processed since then or is still `in_hand`."""
         log.warning("transaction aborted, its records are processed again", reason=str(aborted))
-        self._is_careful |= aborted.may_be_refusal
+        self._transaction.is_careful |= aborted.may_be_refusal
         # What the clock made due is due again in the next transaction, not in a later one that is not careful.
         self._looked_at = -CLOCK_INTERVAL_S
-        self._counters.aborts += 1
-        self._counters.rollbacks += 1
         sources = {(topic, task.partition) for task in self._assignment.tasks.values() for topic in task.rollback()}
         sources |= {
             source
@@ -339,27 +257,7 @@ class Worker:
             if source[0] not in self._plan.tables and self._assignment.task_of(*source) is not None
         }
         self._feed.rewind(sources)
-        self._trial.end()
-        self._end_transaction()
-
-    def _end_transaction(self) -> None:
-        self._outbox.clear()
-        self._tried.clear()
-        self._begun_at = None
-        self._ended_at = time.monotonic()
-        self._records = 0
-        self._live_producer()
-
-    def _live_producer(self) -> TransactionalProducer:
-        """The producer, or one in its place if it is at its end; while no transaction is open."""
-        if self._producer.must_be_replaced:
-            log.warning(
-                "the producer is replaced: a record was refused, or an EndTxn was sent twice and has to be fenced"
-            )
-            self._counters.replaced_producers += 1
-            self._producer.close()
-            self._producer = self._new_producer()
-        return self._producer
+        self._transaction.aborted()
 
     def _assigned(self, partitions: list[TopicPartition]) -> None:
         """Take partitions over: all that are owned from now on, or those in addition (KIP-848)."""
@@ -389,12 +287,8 @@ class Worker:
         self._claim()
 
     def _lost(self, partitions: list[TopicPartition]) -> None:
-        if self._begun_at is not None:
-            with contextlib.suppress(TransactionAborted):
-                self._producer.abort()
-            self._counters.aborts += 1
-            self._counters.rollbacks += 1
-            self._end_transaction()
+        if self._transaction.is_open:
+            self._transaction.abort()
         self._assignment.release()
         self._claim()
 
@@ -404,12 +298,9 @@ class Worker:
             self._meeting.claim_active(self._assignment.tasks)
 
     def _close(self) -> None:
-        # After a clean stop nothing is open. After a failure the transaction is left to the next producer of this
-        # transactional id, which aborts it, and the tasks keep only what was committed.
+        # After a clean stop nothing is open. After a failure the tasks keep only what was committed.
         self._metrics.detach()
-        self._begun_at = None
-        self._outbox.clear()
-        self._producer.close()
+        self._transaction.close()
         self._consumer.close()
         if self._standbys is not None:
             self._standbys.close()
@@ -418,15 +309,6 @@ class Worker:
         self._assignment.release()
         self._claim()
         self._globals.close()
-
-    def _new_producer(self) -> TransactionalProducer:
-        return TransactionalProducer(
-            self._config.bootstrap_servers,
-            f"{self._plan.application}-{self._config.instance}",
-            give_up=self._stop.is_set,
-            transaction_timeout_ms=self._config.transaction_timeout_ms,
-            linger_ms=0,
-        )
 
     def _new_consumer(self) -> Consumer:
         membership: dict[str, object] = {

@@ -28,13 +28,13 @@ def die_at(step, moment, call, delay_ms):
     owner, name = STEPS[step]
     original, calls = getattr(owner, name), count(1)
 
-    def dying(self, *args):
+    def dying(self, *args, **options):
         is_time = next(calls) == int(call)
         if is_time and moment == "before":
             _die()
         if is_time and moment == "during":
             threading.Timer(float(delay_ms) / 1000, _die).start()
-        result = original(self, *args)
+        result = original(self, *args, **options)
         if is_time and moment == "after":
             _die()
         return result
