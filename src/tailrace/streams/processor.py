@@ -105,6 +105,10 @@ class ProcessorContext:
         """The latest time of a record that the task has seen, in milliseconds since 1970."""
         return self._task.time.now
 
+    def has_store(self, name: str) -> bool:
+        """Whether `process` was given a store of this name."""
+        return name in self._stores
+
     @overload
     def store(self, store: str) -> Any: ...
 

@@ -81,7 +81,7 @@ class Task:
         self._idle_ms: int | None = None
         self._idle_since = 0
         self._active = True
-        self._contexts: list[ProcessorContext] = []
+        self.contexts: list[ProcessorContext] = []
         self._of_processors: dict[str, tuple[Kept, Reader[Any]]] = {}
         self.clock_ms = -1
         self._functions = topology.program.bind(self)
@@ -143,8 +143,8 @@ class Task:
         stores = {builder.kept.store: builder.build(self) for builder in builders}
         kept = {builder.kept.store: builder.kept for builder in builders}
         self._of_processors |= {name: (kept[name], built.committed) for name, built in stores.items()}
-        self._contexts.append(ProcessorContext(self, make, stores))
-        return self._contexts[-1]
+        self.contexts.append(ProcessorContext(self, make, stores))
+        return self.contexts[-1]
 
     def _watch(self, windows: OpenWindows | OpenSessions, idle_ms: int | None) -> None:
         self._windows.append(windows)
@@ -407,7 +407,7 @@ class Task:
             operators.errors[number] += 1
 
     def _time_has_changed(self) -> None:
-        for watched in (*self._windows, *self._contexts):
+        for watched in (*self._windows, *self.contexts):
             watched.reset()
 
     def _commit_stores(self) -> None:

@@ -5,7 +5,7 @@ driver.pipe("payments", "alice", Payment(...))
 assert driver.read("fraudulent-payments") == [("alice", Payment(...))]
 """
 
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from confluent_kafka import Message
 
@@ -14,11 +14,18 @@ from tailrace.registry.serde import Serde
 from tailrace.streams.plan import Plan
 from tailrace.streams.queries import Queries
 from tailrace.streams.state.backend import Backend, MemoryBackend
+from tailrace.streams.state.key_value import KeyValueStore
+from tailrace.streams.state.session_store import SessionStore
 from tailrace.streams.state.store import Store
 from tailrace.streams.state.table import TableStore
+from tailrace.streams.state.window_store import WindowStore
+from tailrace.streams.stored import AnyStored, Stored, StoredSessions, StoredWindows
 from tailrace.streams.subtopology import SubTopology
 from tailrace.streams.task import Output, Task
 from tailrace.streams.topology import Topology
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class ManualClock:
@@ -122,8 +129,25 @@ class TopologyDriver:
         self._read[topic] = len(records)
         return records[start:]
 
+    @overload
+    def processor_store(self, stored: Stored[V, K]) -> KeyValueStore[K, V]: ...
+
+    @overload
+    def processor_store(self, stored: StoredWindows[V, K]) -> WindowStore[K, V]: ...
+
+    @overload
+    def processor_store(self, stored: StoredSessions[V, K]) -> SessionStore[K, V]: ...
+
+    def processor_store(self, stored: AnyStored) -> Any:
+        """A store that a processor has, to be read and filled; what is put is kept by the next `commit`."""
+        contexts = (context for task in self._tasks.values() for context in task.contexts)
+        for context in contexts:
+            if context.has_store(stored.name):
+                return context.store(stored)
+        raise KeyError(f"{self._plan.application} has no processor with a store {stored.name}")
+
     def store(self, name: str) -> Store[Any]:
-        """A store of one of the steps."""
+        """A store of one of the steps, by keys as bytes."""
         return next(task for task in self._tasks.values() if task.has_store(name)).store(name)
 
     def queries(self) -> Queries:

@@ -138,3 +138,28 @@ def test_mistakes_are_said():
     driver = driven(Dedup, SEEN)
     with pytest.raises(ProcessingFailed, match="no luck"):
         driver.pipe("in", "a", 13)
+
+
+def test_the_stores_of_a_processor_can_be_filled_and_read():
+    last = Stored("last", int)
+
+    class Difference:
+        def __init__(self, context):
+            self._last = context.store(last)
+
+        def process(self, key, value):
+            before = self._last.get(key) or 0
+            self._last.put(key, value)
+            yield key, value - before
+
+    topology = Topology("app")
+    topology.stream("numbers", int).process(Difference, stores=[last], value=int).to("differences")
+    driver = TopologyDriver(topology)
+    driver.processor_store(last).put("a", 5)
+    driver.commit()
+    driver.restart(lose_state=True)
+    driver.pipe("numbers", "a", 7)
+    assert driver.read("differences") == [("a", 2)]
+    assert driver.processor_store(last).get("a") == 7
+    with pytest.raises(KeyError, match="no processor with a store other"):
+        driver.processor_store(Stored("other", int))
