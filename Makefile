@@ -63,6 +63,8 @@ peers: .venv/dev .venv-peers/done    ## other libraries for stream processing, t
 check-peers: peers          ## whether those do the jobs of the benchmark; ARGS=--kill to kill them in the middle
 	@exec $(BIN)/python -m benchmarks.peers.check $(ARGS)
 
+bench-streams: .venv-peers/done
+
 fuzz: .venv/fuzz            ## fuzz the broker; SECONDS_EACH=600 for longer, ARGS="request" for some targets only
 	@exec $(BIN)/python -m tests.tailrace.broker.fuzz $(ARGS)
 
