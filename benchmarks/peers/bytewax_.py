@@ -16,8 +16,8 @@ import bytewax.operators as op
 import bytewax.operators.windowing as win
 from bytewax.connectors.kafka import KafkaSinkMessage, KafkaSource, KafkaSourceMessage
 from bytewax.connectors.kafka import operators as kop
-from bytewax.dataflow import Dataflow
-from bytewax.operators import StatefulLogic
+from bytewax.dataflow import Dataflow, Stream
+from bytewax.operators import KeyedStream, StatefulLogic
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
@@ -47,23 +47,23 @@ class Topics:
         self._brokers = [arguments.bootstrap_servers]
         self._decode = decoder(arguments.registry)
 
-    def raw(self, step: str, topic: str) -> op.Stream[Source]:
+    def raw(self, step: str, topic: str) -> Stream[Source]:
         """Records with bytes."""
         config = TUNED_SOURCE if self._arguments.tuned else {}
         return op.input(step, self._flow, KafkaSource(self._brokers, [topic], add_config=config))
 
-    def avro(self, step: str, topic: str) -> op.KeyedStream[Source]:
+    def avro(self, step: str, topic: str) -> KeyedStream[Source]:
         """Records with values of Avro, by key."""
         decode = self._decode
         records = op.map(f"decode-{step}", self.raw(step, topic), lambda record: decoded(record, decode))
         return op.key_on(f"key-{step}", records, lambda record: record.key.decode())
 
-    def write(self, results: op.Stream[Sink]) -> None:
+    def write(self, results: Stream[Sink]) -> None:
         """Write what comes out."""
         config = TUNED_SINK if self._arguments.tuned else {}
         kop.output("output", results, brokers=self._brokers, topic=self._arguments.output, add_config=config)
 
-    def encoded(self, results: op.KeyedStream[tuple[Source, Any]], contract: str) -> op.Stream[Sink]:
+    def encoded(self, results: KeyedStream[tuple[Source, Any]], contract: str) -> Stream[Sink]:
         """Values in Avro, with the key and the time of the record that each comes from."""
         encode = encoder(self._arguments.registry, self._arguments.output, schema(contract))
         return op.map("encode", results, lambda keyed: sink(keyed[1][0], encode(keyed[1][1])))

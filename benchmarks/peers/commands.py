@@ -52,8 +52,6 @@ class Peer(ABC):
     name: ClassVar[str]
     variants: ClassVar[tuple[str, ...]] = ("default", "tuned")
     jobs: ClassVar[tuple[str, ...]] = JOBS
-    exactly_once: ClassVar[bool] = True
-    """Whether what comes out is right after a crash, too."""
 
     @abstractmethod
     def available(self) -> str | None:
@@ -62,6 +60,10 @@ class Peer(ABC):
     @abstractmethod
     def command(self, variant: str) -> list[str]:
         """The command without arguments."""
+
+    def exactly_once(self, variant: str) -> bool:
+        """Whether a crash leaves no trace in what comes out."""
+        return True
 
     def argv(self, run: Run, variant: str = "") -> list[str]:
         """The whole command; the first variant is the default."""
@@ -117,7 +119,10 @@ class Faust(PythonPeer):
 
     name = "Faust"
     module = "faust_"
-    exactly_once = False
+
+    def exactly_once(self, variant: str) -> bool:
+        """It is told to, and is not."""
+        return False
 
 
 class Bytewax(PythonPeer):
@@ -125,7 +130,10 @@ class Bytewax(PythonPeer):
 
     name = "Bytewax"
     module = "bytewax_"
-    exactly_once = False
+
+    def exactly_once(self, variant: str) -> bool:
+        """Its sink is not."""
+        return False
 
 
 class Raw(Peer):
@@ -137,6 +145,10 @@ class Raw(Peer):
     def available(self) -> str | None:
         """It needs nothing of its own."""
         return None
+
+    def exactly_once(self, variant: str) -> bool:
+        """With transactions."""
+        return variant == "transactional"
 
     def command(self, variant: str) -> list[str]:
         """The module, to be run from the root."""

@@ -14,6 +14,7 @@ from benchmarks.peers.avro import decoder, encoder
 from benchmarks.peers.model import Record
 
 PARTITIONS = 4
+QUEUE = 50_000
 STILL_S = 2.0
 """How long nothing more comes before the output counts as whole."""
 
@@ -59,13 +60,23 @@ class Topics:
             }
         )
         encode = encoder(self.registry, topic, schema(contract)) if contract else bytes
+        failed: list[object] = []
+
+        def delivered(error: object, _: object) -> None:
+            if error is not None:
+                failed.append(error)
+
         begun_s = time.monotonic()
         for index, record in enumerate(records):
             if per_s is not None and index % 20 == 0:
                 time.sleep(max(0.0, begun_s + index / per_s - time.monotonic()))
-            producer.produce(topic, encode(record.value), record.key, timestamp=record.timestamp_ms)
+            value = encode(record.value)
+            producer.produce(topic, value, record.key, timestamp=record.timestamp_ms, on_delivery=delivered)
             producer.poll(0)
-        producer.flush()
+            while len(producer) > QUEUE:
+                producer.poll(0.01)
+        if producer.flush(60) or failed:
+            raise RuntimeError(f"{topic} was not filled, {len(failed)} records failed: {failed[:1]}")
 
     def decode(self, message: Any) -> Record:
         """A record of the output; a key of a window has more after the account."""
@@ -83,8 +94,8 @@ class Output:
     """What a peer has written and committed, with the time it was seen."""
 
     topics: Topics
-    records: list[Record] = field(default_factory=list)
     seen_s: list[float] = field(default_factory=list)
+    _messages: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         settings = {"bootstrap.servers": self.topics.bootstrap_servers, "group.id": "check", "fetch.wait.max.ms": 10}
@@ -97,21 +108,25 @@ class Output:
         first = self._consumer.poll(0.05)
         messages = [] if first is None else [first, *self._consumer.consume(10_000, 0)]
         self.seen_s += [time.monotonic()] * len(messages)
-        self.records += [self.topics.decode(message) for message in messages]
+        self._messages += messages
+
+    def records(self) -> list[Record]:
+        """What was read so far, decoded."""
+        return [self.topics.decode(message) for message in self._messages]
 
     def read_until(self, count: int, process: subprocess.Popen[bytes], give_up_s: float) -> None:
         """Read until there are as many, or the peer ends, or for too long."""
         deadline_s = time.monotonic() + give_up_s
-        while len(self.records) < count and time.monotonic() < deadline_s and process.poll() is None:
+        while len(self.seen_s) < count and time.monotonic() < deadline_s and process.poll() is None:
             self.read()
 
     def read_rest(self) -> None:
         """Read until nothing more comes."""
         until_s = time.monotonic() + STILL_S
         while time.monotonic() < until_s:
-            before = len(self.records)
+            before = len(self.seen_s)
             self.read()
-            if len(self.records) > before:
+            if len(self.seen_s) > before:
                 until_s = time.monotonic() + STILL_S
 
     def close(self) -> None:

@@ -198,8 +198,9 @@ class Standbys:
             self._give_up(id_, error)
             self._drop(id_)
         finally:
-            # Dead letters are sent by who works on the task.
+            # Dead letters are sent, and counted, by who works on the task.
             del self._outbox.outputs[mark:]
+            standby.task.counters.rollback()
         for topic in standby.task.consumed:
             self._balance((topic, id_[1]), standby.waiting(topic))
 
