@@ -43,6 +43,8 @@ CONSUMER: Config = COMMON | {
     "fetch.wait.max.ms": 500,
     "fetch.error.backoff.ms": 50,
     "queued.max.messages.kbytes": 16_384,
+    # By default a client whose queue is full fetches again after a second, and stands still when it is quick.
+    "fetch.queue.backoff.ms": 5,
 }
 
 
