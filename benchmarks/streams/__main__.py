@@ -27,6 +27,8 @@ HEAP_MB = 1024
 RATE = 1000
 RESTART_LIMIT_S = 90.0
 FILL_TIMEOUT_S = 3600.0
+# What has piled up while a system started is gone by then, and a JVM that has just begun is warm.
+SETTLE_S = 15.0
 FIRST_MS = 1_700_000_000_000
 # Of the backlog: as many records in a millisecond, so that windows of a minute have many keys and close now and then.
 PER_MS = 20
@@ -141,7 +143,7 @@ def latency(report: Report, engine: Engine, job: Job, system: System, table: str
     live.start()
     with output, application:
         output.wait_for(1, 120, application.check)
-        latencies(output, 5)  # what has piled up, and the first of what has not
+        latencies(output, SETTLE_S)
         steady(report, job.name, system, application, output)
         live.stop()
 
@@ -165,7 +167,7 @@ def large_state(report: Report, engine: Engine, system: System, source: str) -> 
         records = load.requests(engine.registry, source, SIZE.many_accounts, first=sent + next(engine.numbers) * 10**6)
         live = load.SteadyLoad(engine.bootstrap_servers, source, records, RATE)
         live.start()
-        latencies(output, 5)
+        latencies(output, SETTLE_S)
         steady(report, title, system, application, output)
         live.stop()
 
