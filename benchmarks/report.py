@@ -1,6 +1,7 @@
 """Results of benchmarks: rows of job, system, metric, value and unit, as a table and as JSON."""
 
 import json
+import math
 import os
 import platform
 from collections.abc import Iterator
@@ -18,6 +19,12 @@ RESULTS = Path(__file__).with_name("results")
 def quick() -> bool:
     """Whether QUICK=1 asks for a short run."""
     return os.environ.get("QUICK", "") not in ("", "0")
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value below which that share of the values lies."""
+    ordered = sorted(values)
+    return ordered[min(math.ceil(share * len(ordered)), len(ordered)) - 1]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import statistics
 import subprocess
@@ -18,7 +17,7 @@ from typing import NamedTuple
 
 from benchmarks.broker import client
 from benchmarks.broker.systems import Server, System, cpu_s, memory_mib, systems
-from benchmarks.report import Report, quick
+from benchmarks.report import Report, percentile, quick
 
 MIB = 1 << 20
 
@@ -50,12 +49,6 @@ SHAPES = [(100, 1), (100, 12), (1024, 1), (1024, 12)]
 SMALL, SMALL_SHARE = 1000, 4
 SLOW_CODECS = {"gzip": 6}
 RATE = 1000
-
-
-def percentile(values: list[float], share: float) -> float:
-    """The value below which that share of the values lies."""
-    ordered = sorted(values)
-    return ordered[min(math.ceil(share * len(ordered)), len(ordered)) - 1]
 
 
 def throughput(report: Report, chosen: list[System]) -> None:

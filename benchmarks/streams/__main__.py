@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.peers.commands import Run
-from benchmarks.report import Report, quick
+from benchmarks.report import Report, percentile, quick
 from benchmarks.streams import load
 from benchmarks.streams.contracts import Account, Outcome, Paid, Payment, Request, serde
 from benchmarks.streams.measure import PARTITIONS, Application, Output, latencies, rate, restart_s
@@ -139,13 +139,9 @@ def latency(report: Report, engine: Engine, job: Job, system: System, table: str
     source = engine.topic(f"{job.name}-{system.slug}-live", job.input)
     records = load.INPUTS[job.name](engine.registry, source, SIZE.accounts)
     application, output = engine.application(system, job, source, table)
-    live = load.SteadyLoad(engine.bootstrap_servers, source, records, RATE)
-    live.start()
-    with output, application:
+    with output, load.SteadyLoad(engine.bootstrap_servers, source, records, RATE), application:
         output.wait_for(1, 120, application.check)
-        latencies(output, SETTLE_S)
         steady(report, job.name, system, application, output)
-        live.stop()
 
 
 def large_state(report: Report, engine: Engine, system: System, source: str) -> None:
@@ -165,18 +161,16 @@ def large_state(report: Report, engine: Engine, system: System, source: str) -> 
         report.add(title, system.name, "peak memory", application.peak_memory / 2**20, "MiB")
         output.wait_for(sent, FILL_TIMEOUT_S, application.check)
         records = load.requests(engine.registry, source, SIZE.many_accounts, first=sent + next(engine.numbers) * 10**6)
-        live = load.SteadyLoad(engine.bootstrap_servers, source, records, RATE)
-        live.start()
-        latencies(output, SETTLE_S)
-        steady(report, title, system, application, output)
-        live.stop()
+        with load.SteadyLoad(engine.bootstrap_servers, source, records, RATE):
+            steady(report, title, system, application, output)
 
 
 def steady(report: Report, title: str, system: System, application: Application, output: Output) -> None:
     """Latencies under a steady load, and then a crash."""
-    found = sorted(latencies(output, SIZE.latency_s))
+    latencies(output, SETTLE_S)
+    found = latencies(output, SIZE.latency_s)
     for share in (50, 99) if found else ():
-        value = found[min(len(found) * share // 100, len(found) - 1)]
+        value = percentile(found, share / 100)
         report.add(title, system.name, f"latency at {RATE:,}/s, p{share}", value, "ms")
     report.add(title, system.name, "restart after kill -9", restart_s(application, output, RESTART_LIMIT_S), "s")
 

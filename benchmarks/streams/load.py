@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import count, islice
+from typing import Self
 
 from confluent_kafka import Producer
 
@@ -87,7 +88,7 @@ def send(bootstrap_servers: str, topic: str, records: Iterator[Keyed], number: i
 
 
 class SteadyLoad(threading.Thread):
-    """Writes records at a rate until it is stopped; each has the time at which it was due."""
+    """Writes records at a rate from `__enter__` to `__exit__`; each has the time at which it was due."""
 
     def __init__(self, bootstrap_servers: str, topic: str, records: Iterator[Keyed], rate: int) -> None:
         super().__init__(daemon=True)
@@ -107,7 +108,11 @@ class SteadyLoad(threading.Thread):
             self._producer.produce(self._topic, value, key, timestamp=int(due * 1000))
         self._producer.flush(30)
 
-    def stop(self) -> None:
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
         """Stop, and wait until all that was written is there."""
         self._stopped.set()
         self.join()

@@ -112,6 +112,10 @@ class AvroSerde(Generic[T]):
 
         return decode
 
+    def has_schema_of(self, other: "AvroSerde[Any]") -> bool:
+        """Whether another serde reads and writes the same schema."""
+        return self._schema == other._schema
+
     def writes(self, data: bytes) -> bool:
         """Whether a record's bytes are of the schema that is written, so that they can be passed on as they are."""
         return data.startswith(self._header or self._own_header())

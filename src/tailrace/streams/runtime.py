@@ -128,5 +128,7 @@ def _rare_collections() -> Iterator[None]:
     before = gc.get_threshold()
     if before == PYTHON_GC_THRESHOLD:
         gc.set_threshold(GC_OBJECTS, *before[1:])
-    yield
-    gc.set_threshold(*before)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)

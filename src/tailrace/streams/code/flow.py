@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 # The variable of a source's value, of which only some fields may be there.
 PART = "value_part"
-# Stands for a source's value where it is hardly ever needed: that is decoded there, unless it has been anyway.
+# Stands for a source's value where it is hardly ever needed: that is decoded there, unless it has been anyway. What is
+# damaged has to be found before, so values that are of another schema are decoded as a whole at once.
 RARELY = "value_rarely"
 
 
@@ -37,9 +38,14 @@ class Flow:
     old: str | None = None
     fields: set[str] | None = None
 
+    @property
+    def is_as_read(self) -> bool:
+        """Whether the value is that of a source, in the source's own function."""
+        return (self.value, self.value_bytes) == ("value", "value_bytes")
+
     def seen_by(self, looks_at: frozenset[str] | None) -> str:
         """The variable of the value for a function that looks at these fields of it, None being all."""
-        if looks_at is None or self.fields is None or self.value_bytes is None:
+        if looks_at is None or self.fields is None or not self.is_as_read:
             return self.value
         self.fields.update(looks_at)
         return PART

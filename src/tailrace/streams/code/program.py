@@ -224,7 +224,8 @@ class Program:
         """Write a step and what follows as a function of its own, which gets the variables that it names."""
         variables = [*PARTS, PART, RARELY, "value_bytes", *self._names.made]
         name, used = code.function("deep", variables, lambda body: self._emit(node, body, flow))
-        code.line(f"{name}({', '.join(used)})")
+        # An argument is there always, so what is rarely needed has to be decoded with the rest.
+        code.line(f"{name}({', '.join('value' if each == RARELY else each for each in used)})")
 
     def _call(self, node: Node, code: Code, flow: Flow) -> None:
         """Write the call of a step that several others feed; its code is a function of its own."""

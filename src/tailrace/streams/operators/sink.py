@@ -104,7 +104,7 @@ def encoded(
             return original
         if isinstance(serde, AvroSerde) and isinstance(read_with, AvroSerde):
             writes = code.constant(serde.writes, "writes")
-            if (variable, original) == ("value", "value_bytes"):
+            if (variable, original) == ("value", "value_bytes") and serde.has_schema_of(read_with):
                 encode = f"{code.constant(serde.encode, 'encode')}({RARELY})"
             return f"{original} if {original} is None or {writes}({original}) else {encode}"
     return f"None if {variable} is None else {encode}" if nullable else encode

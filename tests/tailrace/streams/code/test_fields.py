@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from tailrace.registry.errors import SerdeError
 from tailrace.registry.serde import AvroSerde
-from tailrace.streams import Topology
+from tailrace.streams import OnError, Topology
 from tailrace.streams.code.fields import fields_of
 from tailrace.streams.plan import Plan
 from tailrace.testing.registry import LocalRegistry
@@ -187,3 +187,43 @@ def test_deep_topologies_hand_on_the_part_that_was_decoded(serde):
     data = damaged(serde, Payment("alice", "note", 7))
     driver.pipe("payments", "bob", data)
     assert [record.value() for record in driver.read_raw("output")] == [data]
+
+
+def deep(stream, predicate):
+    for _ in range(15):
+        stream = stream.filter(predicate)
+    return stream
+
+
+@pytest.mark.parametrize(
+    ("nullable", "predicate"), [(False, lambda p: p.amount > 5), (True, lambda p: p is None or p.amount > 5)]
+)
+def test_deep_topologies_pass_on_records_without_a_value_and_find_damaged_ones(serde, nullable, predicate):
+    topology = Topology("app", on_unreadable=OnError.SKIP)
+    same = AvroSerde(serde._client, "output-value", SCHEMA, Payment)
+    deep(topology.stream("payments", serde, nullable=nullable), predicate).to("output", same)
+    driver = TopologyDriver(topology)
+    driver.pipe("payments", "bob", Payment("alice", "note", 7))
+    if nullable:
+        driver.pipe("payments", "bob", None)
+    driver.pipe("payments", "bob", damaged(serde, Payment("alice", "note", 7)))
+    found = [record.value() for record in driver.read_raw("output")]
+    assert found == [serde.encode(Payment("alice", "note", 7)), *([None] if nullable else [])]
+
+
+def test_a_value_that_is_written_with_another_schema_is_read_as_a_whole_first(serde):
+    """What is damaged in it is unreadable, not something that a step failed on."""
+    wider = SCHEMA.replace('"long"}', '"long"}, {"name": "reason", "type": "string", "default": ""}')
+
+    class Wider(Struct, frozen=True):
+        account: str
+        note: str
+        amount: int
+        reason: str = ""
+
+    topology = Topology("app", on_unreadable=OnError.SKIP)
+    payments = topology.stream("payments", serde)
+    payments.filter(lambda p: p.amount > 5).to("output", AvroSerde(serde._client, "output-value", wider, Wider))
+    driver = TopologyDriver(topology)
+    driver.pipe("payments", "bob", damaged(serde, Payment("alice", "note", 7)))
+    assert driver.read_raw("output") == []
