@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from tailrace.client import consumer, wait_for_topics, watermarks
+from tailrace.client import all_ends, consumer, wait_for_topics
 
 
 def tail(
@@ -16,10 +16,7 @@ def tail(
     """
     counts = wait_for_topics(bootstrap_servers, topics, timeout_s)
     reader = consumer(bootstrap_servers, "none")
-    places = [TopicPartition(topic, partition) for topic in topics for partition in range(counts[topic])]
-    for place in places:
-        place.offset = (
-            OFFSET_BEGINNING if from_start else watermarks(reader, place.topic, place.partition, timeout_s)[1]
-        )
-    reader.assign(places)
+    places = [(topic, partition) for topic in topics for partition in range(counts[topic])]
+    offsets = dict.fromkeys(places, OFFSET_BEGINNING) if from_start else all_ends(reader, places, timeout_s)
+    reader.assign([TopicPartition(*place, offset) for place, offset in offsets.items()])
     return reader

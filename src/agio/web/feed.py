@@ -20,10 +20,10 @@ from tailrace.client import (
     BrokerUnreachable,
     CatchUp,
     Record,
+    all_ends,
     consume_available,
     consumer,
     wait_for_topics,
-    watermarks,
 )
 from tailrace.registry.client import RegistryClient
 from tailrace.registry.errors import RegistryUnreachable, SerdeError
@@ -123,7 +123,7 @@ class Feed(threading.Thread):
                 self._prepare()
                 cluster_id = reader.list_topics(timeout=5).cluster_id or ""
                 partitions = [(topic, partition) for topic in TOPICS for partition in range(partition_count[topic])]
-                ends = {at: watermarks(reader, *at)[1] for at in partitions}
+                ends = all_ends(reader, partitions)
                 store = store or Store(self._path, cluster_id)
                 self._assign(reader, store, ends)
             except (BrokerUnreachable, LookupError, RegistryUnreachable, KafkaException) as missing:

@@ -14,7 +14,7 @@ from tailrace.client.producer import producer
 from tailrace.client.record import Record, consume, consume_available
 from tailrace.client.refusals import is_refusal, may_be_refusal
 from tailrace.client.transaction import TransactionalProducer
-from tailrace.client.watermarks import ends, watermarks
+from tailrace.client.watermarks import all_ends, ends, watermarks
 
 __all__ = [
     "BrokerUnreachable",
@@ -26,6 +26,7 @@ __all__ = [
     "TransactionAborted",
     "TransactionalProducer",
     "admin",
+    "all_ends",
     "consume",
     "consume_available",
     "consumer",

@@ -1,16 +1,23 @@
 """Where partitions begin and end, as the broker says when it is asked."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
+
+Ends = dict[tuple[str, int], int]
 
 RETRY_PAUSE_S = 0.05
-# A partition that was made a moment ago has no leader yet; librdkafka passes these on though asking again helps.
+# A partition that was made a moment ago, or whose broker is starting, has no leader yet or one that knows no end yet;
+# librdkafka passes these on though asking again helps.
 PASSING = frozenset(
     {
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError._UNKNOWN_PARTITION,
         KafkaError._TRANSPORT,
@@ -25,25 +32,52 @@ def watermarks(reader: Consumer, topic: str, partition: int, timeout_s: float = 
 
     Raises KafkaException when it is not to be had within `timeout_s`.
     """
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            low, high = reader.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout_s)
-            return low, high
-        except KafkaException as exception:
-            error = exception.args[0]
-            if time.monotonic() > deadline or not (error.retriable() or error.code() in PASSING):
-                raise
-            time.sleep(RETRY_PAUSE_S)
+    asked = [(topic, partition)]
+    low = _offsets(reader, OFFSET_BEGINNING, asked, timeout_s)
+    return low[topic, partition], _offsets(reader, OFFSET_END, asked, timeout_s)[topic, partition]
 
 
-def ends(reader: Consumer, partitions: Iterable[tuple[str, int]], timeout_s: float) -> dict[tuple[str, int], int]:
-    """The offsets after the last records of partitions, in one question to each broker; see `watermarks`.
+def all_ends(reader: Consumer, partitions: Iterable[tuple[str, int]], timeout_s: float = 30.0) -> Ends:
+    """The offsets after the last records of partitions, in one question to each broker; see `watermarks`."""
+    return _offsets(reader, OFFSET_END, list(partitions), timeout_s)
 
-    Those of which no answer comes within `timeout_s` are left out.
-    """
+
+def ends(reader: Consumer, partitions: Iterable[tuple[str, int]], timeout_s: float) -> Ends:
+    """Those of `all_ends` that brokers tell at once; the others are left out."""
     try:
-        answers = reader.offsets_for_times([TopicPartition(*each, OFFSET_END) for each in partitions], timeout_s)
+        return _ask(reader, OFFSET_END, list(partitions), timeout_s)[0]
     except KafkaException:
         return {}
-    return {(tp.topic, tp.partition): tp.offset for tp in answers if tp.error is None and tp.offset >= 0}
+
+
+def _offsets(reader: Consumer, which: int, partitions: Collection[tuple[str, int]], timeout_s: float) -> Ends:
+    """Ask until all are known."""
+    deadline = time.monotonic() + timeout_s
+    found: Ends = {}
+    while left := [each for each in partitions if each not in found]:
+        try:
+            known, error = _ask(reader, which, left, timeout_s)
+            found |= known
+        except KafkaException as exception:
+            error = exception.args[0]
+        if error is not None:
+            if time.monotonic() > deadline or not (error.retriable() or error.code() in PASSING):
+                raise KafkaException(error)
+            time.sleep(RETRY_PAUSE_S)
+    return found
+
+
+def _ask(
+    reader: Consumer, which: int, partitions: Collection[tuple[str, int]], timeout_s: float
+) -> tuple[Ends, KafkaError | None]:
+    """Ask once; give what is known, and why something is not.
+
+    Not by librdkafka's own question for both watermarks: it forgets an error of the one when the other is answered
+    after it, and the partition that has only a first offset seems to be empty.
+    """
+    answers = reader.offsets_for_times([TopicPartition(*each, which) for each in partitions], timeout_s)
+    known = {(tp.topic, tp.partition): tp.offset for tp in answers if tp.error is None and tp.offset >= 0}
+    if len(known) == len(partitions):
+        return known, None
+    errors = (tp.error for tp in answers if tp.error is not None)
+    return known, next(errors, KafkaError(KafkaError.OFFSET_NOT_AVAILABLE))

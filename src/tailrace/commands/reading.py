@@ -39,10 +39,13 @@ def start_offsets(reader: Any, topic: str, partitions: Iterable[int], start: Sta
 
 
 def _offset_at(reader: Any, topic: str, partition: int, timestamp_ms: int) -> int:
-    from confluent_kafka import TopicPartition
+    from confluent_kafka import KafkaException, TopicPartition
 
     asked = [TopicPartition(topic, partition, timestamp_ms)]
-    offset: int = reader.offsets_for_times(asked, timeout=ANSWER_WITHIN_S)[0].offset
+    (answer,) = reader.offsets_for_times(asked, timeout=ANSWER_WITHIN_S)
+    if answer.error is not None:
+        raise KafkaException(answer.error)
+    offset: int = answer.offset
     return offset
 
 

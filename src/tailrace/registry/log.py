@@ -21,10 +21,10 @@ from tailrace.client import (
     Topic,
     TransactionAborted,
     TransactionalProducer,
+    all_ends,
     consumer,
     ensure_topics,
     wait_for_broker,
-    watermarks,
 )
 from tailrace.registry import records
 from tailrace.registry.errors import Rejection
@@ -124,7 +124,8 @@ class SchemaLog:
         assert self._asker is not None
         deadline = time.monotonic() + self._timeout_s
         try:
-            _, end = watermarks(self._asker, self._partition.topic, self._partition.partition, self._timeout_s)
+            asked = (self._partition.topic, self._partition.partition)
+            end = all_ends(self._asker, [asked], self._timeout_s)[asked]
         except KafkaException as error:
             raise TimeoutError(f"the end of {self._partition.topic} cannot be asked for: {error}") from error
         self._wait_for(end, deadline)

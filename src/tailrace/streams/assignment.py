@@ -16,7 +16,7 @@ log = structlog.get_logger("tailrace.streams")
 
 
 class Assignment:
-    """The tasks, and how far the topics were read that others wait for.
+    """The tasks, and how far the topics were read that others wait for. `uncommitted`: see `restore`.
 
     A task has all topics of its sub-topology or does not run: partitions of which others are still elsewhere, as may be
     while instances of two versions run, are `held`.
@@ -27,6 +27,7 @@ class Assignment:
         plan: Plan,
         partitions: Mapping[str, int],
         bootstrap_servers: str,
+        uncommitted: Consumer,
         open_task: Callable[[TaskId], Task],
         stopped: Callable[[], bool],
     ) -> None:
@@ -36,6 +37,7 @@ class Assignment:
         self._plan = plan
         self._partitions = partitions
         self._bootstrap_servers = bootstrap_servers
+        self._uncommitted = uncommitted
         self._open_task = open_task
         self._stopped = stopped
 
@@ -76,7 +78,9 @@ class Assignment:
 
     def _catch_up(self, tasks: Mapping[TaskId, Task], committed: Iterable[TopicPartition]) -> None:
         ends = {(tp.topic, tp.partition): max(tp.offset, 0) for tp in committed}
-        folded = restore(tasks.values(), ends, self._bootstrap_servers, self._plan.application, self._stopped)
+        folded = restore(
+            tasks.values(), ends, self._uncommitted, self._bootstrap_servers, self._plan.application, self._stopped
+        )
         for tp in committed:
             task = tasks[self.id_of(tp.topic, tp.partition)]
             task.start_at(tp.topic, max(tp.offset, 0), decoded(tp.metadata))

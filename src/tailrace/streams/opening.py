@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 from confluent_kafka import Consumer
 
-from tailrace.client import watermarks
+from tailrace.client import all_ends
 from tailrace.streams.instances.claims import TaskId
 from tailrace.streams.metrics.counters import TaskCounters
 from tailrace.streams.plan import Plan
@@ -25,7 +25,8 @@ DELETIONS_KEPT_MS = 23 * 3_600_000
 class Opener:
     """Opens tasks with folders in `state`, or in memory; what they write is appended to `outputs`.
 
-    `counters`: where a task counts, by its name.
+    `uncommitted`: a reader of uncommitted records, which is asked where topics end. `counters`: where a task counts, by
+    its name.
     """
 
     def __init__(
@@ -34,21 +35,23 @@ class Opener:
         state: Path | None,
         outputs: list[Output],
         global_tables: Mapping[str, TableStore[Any, Any]],
+        uncommitted: Consumer,
         counters: Callable[[str], TaskCounters],
     ) -> None:
         self._plan = plan
         self._state = state
         self._outputs = outputs
         self._global_tables = dict(global_tables)
+        self._uncommitted = uncommitted
         self._counters = counters
 
-    def open(self, asker: Consumer, id_: TaskId) -> Task:
-        """Open a task; the `asker` is asked where topics end."""
+    def open(self, id_: TaskId) -> Task:
+        """Open a task."""
         name, partition = id_
         folder = self._state and self._state / f"{name}-{partition}"
         task = self._new_task(id_, folder)
         try:
-            unusable = folder and why_unusable(asker, task)
+            unusable = folder and why_unusable(self._uncommitted, task)
         except BaseException:
             task.close()
             raise
@@ -65,7 +68,7 @@ class Opener:
         return Task(sub, partition, open_backend(folder), self._outputs, self._global_tables, counters)
 
 
-def why_unusable(asker: Consumer, task: Task) -> str | None:
+def why_unusable(uncommitted: Consumer, task: Task) -> str | None:
     """Say why state cannot be caught up from its topics, or None.
 
     Either it goes further than they do, since they were deleted and made anew; or it is so old that compaction may have
@@ -73,11 +76,11 @@ def why_unusable(asker: Consumer, task: Task) -> str | None:
     """
     is_old = task.state_age_ms() > DELETIONS_KEPT_MS
     compacted = task.compacted
-    for topic, offset in task.folded.items():
-        if offset > 0:
-            _, end = watermarks(asker, topic, task.partition)
-            if offset > end:
-                return f"it is of another {topic}: it goes to offset {offset}, the topic to {end}"
-            if is_old and offset < end and topic in compacted:
-                return f"it is so old that {topic} may have forgotten what was deleted since"
+    folded = {(topic, task.partition): offset for topic, offset in task.folded.items() if offset > 0}
+    for (topic, partition), end in all_ends(uncommitted, folded).items():
+        offset = folded[topic, partition]
+        if offset > end:
+            return f"it is of another {topic}: it goes to offset {offset}, the topic to {end}"
+        if is_old and offset < end and topic in compacted:
+            return f"it is so old that {topic} may have forgotten what was deleted since"
     return None

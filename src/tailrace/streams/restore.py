@@ -1,12 +1,12 @@
 """Restoring: tasks' state is caught up from the topics that it is the fold of."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from tailrace.client import CatchUp, Record, consume, consumer
+from tailrace.client import CatchUp, Record, all_ends, consume, consumer
 from tailrace.streams.estimate import estimate
 from tailrace.streams.progress import Source
 from tailrace.streams.task import Task
@@ -18,8 +18,9 @@ PROGRESS_INTERVAL_S = 5.0
 
 
 def restore(
-    tasks: Iterable[Task],
+    tasks: Collection[Task],
     committed: Mapping[Source, int],
+    uncommitted: Consumer,
     bootstrap_servers: str,
     application: str,
     stopped: Callable[[], bool],
@@ -27,12 +28,22 @@ def restore(
     """Fold what the state of `tasks` lacks, to the ends of its topics; return the next offsets.
 
     The end is where the broker says so, not where the last record should be: transaction markers take offsets too. Of a
-    topic that is also consumed it is the `committed` offset; what follows is still to be processed. It stops early when
-    `stopped`.
+    topic that tasks write it is the end of all there is, as a reader of `uncommitted` records is told: a transaction
+    may have ended, and the broker not have written its marker here yet, so that readers of committed records do not see
+    the last changes. Of a topic that is consumed it is the `committed` offset; what follows is still to be processed.
+    It stops early when `stopped`.
     """
+    asked = {(t, task.partition) for task in tasks for t in (*task.written, *task.consumed)}
+    last = all_ends(uncommitted, asked)
     positions: dict[Source, int] = {}
     for of_source in _apart(tasks):
-        ends = {source: committed[source] for source, task in of_source.items() if source[0] in task.consumed}
+        ends = {source: last[source] for source, task in of_source.items() if source[0] in task.written}
+        # A topic that was made anew may end before.
+        ends |= {
+            source: min(committed[source], last[source])
+            for source, task in of_source.items()
+            if source[0] in task.consumed
+        }
         folded = _restore(of_source, ends, bootstrap_servers, application, stopped)
         positions |= {source: min(offset, positions.get(source, offset)) for source, offset in folded.items()}
     return positions

@@ -94,6 +94,11 @@ class Task:
         return {topic: self._folded.get(topic, 0) for topic in (*self._tables, *self._journals, *self._changelogs)}
 
     @property
+    def written(self) -> Collection[str]:
+        """Those of `folded` that this task writes."""
+        return {*self._journals, *self._changelogs}
+
+    @property
     def consumed(self) -> Collection[str]:
         """Those of `folded` whose records are processed too: state has them as far as that is committed."""
         return self._flowing.keys()

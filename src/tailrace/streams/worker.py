@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
-from functools import partial
 
 import structlog
 from confluent_kafka import Consumer, TopicPartition
@@ -70,8 +69,11 @@ class Worker:
         )
         self._consumer = self._new_consumer()
         self._asker = self._consumer
-        if plan.needs_ends or config.standby_replicas:
+        if plan.needs_ends:
             self._asker = consumer(config.bootstrap_servers, f"{plan.application}-ends")
+        self._uncommitted = consumer(
+            config.bootstrap_servers, f"{plan.application}-ends", isolation_level="read_uncommitted"
+        )
         self._standbys: Standbys | None = None
         # Whether they have more to do at once.
         self._are_standbys_busy = False
@@ -121,15 +123,20 @@ class Worker:
             self._config.state,
             self._transaction.outbox.outputs,
             self._globals.tables,
+            self._uncommitted,
             self._metrics.of_task,
         )
         self._assignment = Assignment(
-            self._plan, partitions, self._config.bootstrap_servers, self._open_task, self._stop.is_set
+            self._plan,
+            partitions,
+            self._config.bootstrap_servers,
+            self._uncommitted,
+            self._open_task,
+            self._stop.is_set,
         )
         if self._meeting is not None and self._config.standby_replicas:
-            open_standby = partial(self._opener.open, self._asker)
             self._standbys = Standbys(
-                self._plan, self._config, partitions, self._meeting, open_standby, self._transaction.outbox
+                self._plan, self._config, partitions, self._meeting, self._opener.open, self._transaction.outbox
             )
         self._feed = Feed(self._consumer, self._asker, self._plan, self._assignment, self._config)
 
@@ -207,7 +214,7 @@ class Worker:
 
     def _open_task(self, id_: TaskId) -> Task:
         standby = None if self._standbys is None else self._standbys.take(id_)
-        return standby or self._opener.open(self._asker, id_)
+        return standby or self._opener.open(id_)
 
     def _look_at_clock(self) -> None:
         if time.monotonic() - self._looked_at < CLOCK_INTERVAL_S:
@@ -306,6 +313,7 @@ class Worker:
             self._standbys.close()
         if self._asker is not self._consumer:
             self._asker.close()
+        self._uncommitted.close()
         self._assignment.release()
         self._claim()
         self._globals.close()

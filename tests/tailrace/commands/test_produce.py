@@ -74,7 +74,8 @@ def test_topics_and_partitions_have_to_exist(tailrace: Tailrace, topic: str) -> 
 def test_records_that_no_broker_took_are_counted(unique: object) -> None:
     with BrokerProcess() as broker:
         Tailrace(broker.bootstrap_servers)("topics", "create", "topic")
-        options = ["produce", "topic", "-b", broker.bootstrap_servers, "--timeout", "1"]
+        # Time enough for the first line on a slow disk.
+        options = ["produce", "topic", "-b", broker.bootstrap_servers, "--timeout", "10"]
         process = start(*options, stdin=subprocess.PIPE)
         assert process.stdin
         process.stdin.write("first\n")
