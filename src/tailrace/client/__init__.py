@@ -14,7 +14,7 @@ from tailrace.client.producer import producer
 from tailrace.client.record import Record, consume, consume_available
 from tailrace.client.refusals import is_refusal, may_be_refusal
 from tailrace.client.transaction import TransactionalProducer
-from tailrace.client.watermarks import all_ends, ends, watermarks
+from tailrace.client.watermarks import all_ends, ends, is_unreachable, watermarks
 
 __all__ = [
     "BrokerUnreachable",
@@ -34,6 +34,7 @@ __all__ = [
     "ends",
     "ensure_topics",
     "is_refusal",
+    "is_unreachable",
     "may_be_refusal",
     "partition_of",
     "producer",

@@ -8,9 +8,12 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, 
 Ends = dict[tuple[str, int], int]
 
 RETRY_PAUSE_S = 0.05
+# A question that was on its way when the broker went is not answered by the broker that comes back.
+TRY_S = 2.0
+UNREACHABLE = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT})
 # A partition that was made a moment ago, or whose broker is starting, has no leader yet or one that knows no end yet;
 # librdkafka passes these on though asking again helps.
-PASSING = frozenset(
+PASSING = UNREACHABLE | frozenset(
     {
         KafkaError.NOT_LEADER_FOR_PARTITION,
         KafkaError.LEADER_NOT_AVAILABLE,
@@ -20,11 +23,13 @@ PASSING = frozenset(
         KafkaError.UNKNOWN_LEADER_EPOCH,
         KafkaError.UNKNOWN_TOPIC_OR_PART,
         KafkaError._UNKNOWN_PARTITION,
-        KafkaError._TRANSPORT,
-        KafkaError._ALL_BROKERS_DOWN,
-        KafkaError._TIMED_OUT,
     }
 )
+
+
+def is_unreachable(exception: KafkaException) -> bool:
+    """Whether it only says that nobody answered."""
+    return exception.args[0].code() in UNREACHABLE
 
 
 def watermarks(reader: Consumer, topic: str, partition: int, timeout_s: float = 30.0) -> tuple[int, int]:
@@ -56,7 +61,7 @@ def _offsets(reader: Consumer, which: int, partitions: Collection[tuple[str, int
     found: Ends = {}
     while left := [each for each in partitions if each not in found]:
         try:
-            known, error = _ask(reader, which, left, timeout_s)
+            known, error = _ask(reader, which, left, min(timeout_s, TRY_S))
             found |= known
         except KafkaException as exception:
             error = exception.args[0]

@@ -12,6 +12,7 @@ from tailrace.client import all_ends
 from tailrace.streams.instances.claims import TaskId
 from tailrace.streams.metrics.counters import TaskCounters
 from tailrace.streams.plan import Plan
+from tailrace.streams.restore import ENDS_TIMEOUT_S
 from tailrace.streams.state.backend import open_backend
 from tailrace.streams.state.table import TableStore
 from tailrace.streams.task import Output, Task
@@ -77,7 +78,7 @@ def why_unusable(uncommitted: Consumer, task: Task) -> str | None:
     is_old = task.state_age_ms() > DELETIONS_KEPT_MS
     compacted = task.compacted
     folded = {(topic, task.partition): offset for topic, offset in task.folded.items() if offset > 0}
-    for (topic, partition), end in all_ends(uncommitted, folded).items():
+    for (topic, partition), end in all_ends(uncommitted, folded, ENDS_TIMEOUT_S).items():
         offset = folded[topic, partition]
         if offset > end:
             return f"it is of another {topic}: it goes to offset {offset}, the topic to {end}"

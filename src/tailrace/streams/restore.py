@@ -15,6 +15,8 @@ log = structlog.get_logger("tailrace.streams")
 
 BATCH = 5_000
 PROGRESS_INTERVAL_S = 5.0
+# How long the cluster may take to say where topics end.
+ENDS_TIMEOUT_S = 10.0
 
 
 def restore(
@@ -34,7 +36,7 @@ def restore(
     It stops early when `stopped`.
     """
     asked = {(t, task.partition) for task in tasks for t in (*task.written, *task.consumed)}
-    last = all_ends(uncommitted, asked)
+    last = all_ends(uncommitted, asked, ENDS_TIMEOUT_S)
     positions: dict[Source, int] = {}
     for of_source in _apart(tasks):
         ends = {source: last[source] for source, task in of_source.items() if source[0] in task.written}

@@ -26,7 +26,7 @@ from contextlib import ExitStack, contextmanager
 
 import structlog
 
-from tailrace.client import ConsumerFenced, ProducerFenced
+from tailrace.client import BrokerUnreachable, ConsumerFenced, ProducerFenced
 from tailrace.listening import address_of, host_and_port, take_address
 from tailrace.streams.config import StreamsConfig
 from tailrace.streams.instances.meeting import Meeting
@@ -98,12 +98,12 @@ def _run(
             worker = Worker(planner, config, stop, on_running, metrics, meeting, is_careful=is_careful)
             queries.attach(worker.tasks)
             worker.run()
-        except (ConsumerFenced, ProducerFenced) as fenced:
+        except (ConsumerFenced, ProducerFenced, BrokerUnreachable) as reason:
             log.warning(
-                "starting over from what is committed", application=planner.plan.application, reason=str(fenced)
+                "starting over from what is committed", application=planner.plan.application, reason=str(reason)
             )
             metrics.state = "starting"
-            is_careful = isinstance(fenced, ProducerFenced) and fenced.may_be_refusal
+            is_careful = isinstance(reason, ProducerFenced) and reason.may_be_refusal
             stop.wait(RESTART_PAUSE_S)
 
 

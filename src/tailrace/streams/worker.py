@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 import structlog
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from tailrace.client import Record, TransactionAborted, consumer
+from tailrace.client import BrokerUnreachable, Record, TransactionAborted, consumer, is_unreachable
 from tailrace.clock import now_ms
 from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
@@ -19,6 +19,7 @@ from tailrace.streams.metrics.metrics import READY, Metrics
 from tailrace.streams.opening import Opener
 from tailrace.streams.planner import Planner
 from tailrace.streams.progress import Source
+from tailrace.streams.restore import ENDS_TIMEOUT_S
 from tailrace.streams.standby.standbys import Standbys
 from tailrace.streams.state.backend import Backend, open_backend
 from tailrace.streams.task import Task
@@ -85,7 +86,7 @@ class Worker:
     def run(self) -> None:
         """Work until told to stop.
 
-        Raises ProducerFenced or ConsumerFenced when all that is in memory has to be given up.
+        Raises ProducerFenced, ConsumerFenced or BrokerUnreachable when all that is in memory has to be given up.
         """
         try:
             self._metrics.attach(self)
@@ -269,7 +270,7 @@ class Worker:
     def _assigned(self, partitions: list[TopicPartition]) -> None:
         """Take partitions over: all that are owned from now on, or those in addition (KIP-848)."""
         self._counters.rebalances += 1
-        sources = self._assignment.open(self._consumer, [(tp.topic, tp.partition) for tp in partitions])
+        sources = self._take_over((tp.topic, tp.partition) for tp in partitions)
         self._feed.assign(partitions, sources)
         self._must_join_again = self._is_new and self._is_of_another_plan(partitions)
         self._is_new = False
@@ -278,6 +279,15 @@ class Worker:
             self._meeting.is_ready = True
         self._claim()
         self._on_running()
+
+    def _take_over(self, partitions: Iterable[Source]) -> list[Source]:
+        """See Assignment.open. Raises BrokerUnreachable when the cluster goes away meanwhile."""
+        try:
+            return self._assignment.open(self._consumer, partitions)
+        except KafkaException as exception:
+            if is_unreachable(exception):
+                raise BrokerUnreachable(self._config.bootstrap_servers, ENDS_TIMEOUT_S) from exception
+            raise
 
     def _is_of_another_plan(self, partitions: list[TopicPartition]) -> bool:
         """Whether an assignment may have been made before patterns meant all that they mean now.

@@ -100,9 +100,9 @@ def test_instances_share_the_work_and_hand_it_over(application):
 def test_with_kip_848_only_what_moves_stops(application, monkeypatch):
     opened, open_task = [], Opener.open
 
-    def opening(self, asker, id_):
+    def opening(self, id_):
         opened.append(id_[1])
-        return open_task(self, asker, id_)
+        return open_task(self, id_)
 
     monkeypatch.setattr(Opener, "open", opening)
     application.send(requests(300))
