@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
-import structlog
 from confluent_kafka import TopicPartition
 
 from tailrace.client import Record, TransactionAborted, TransactionalProducer
@@ -14,14 +13,9 @@ from tailrace.streams.errors import Unwritable
 from tailrace.streams.metrics.counters import ApplicationCounters
 from tailrace.streams.outbox import Outbox
 from tailrace.streams.plan import Plan
+from tailrace.streams.producers import Producers
 from tailrace.streams.task import Output, Task
 from tailrace.streams.trial import Trial
-
-log = structlog.get_logger("tailrace.streams")
-
-# After its end a transaction's markers are still being written for a moment. Apache Kafka refuses to begin the next one
-# meanwhile, and librdkafka asks again only after 20 ms.
-MARKERS_S = 0.002
 
 
 class Transaction:
@@ -48,11 +42,10 @@ class Transaction:
         self.is_careful = is_careful
         # When it began, and how many records it covers.
         self._begun_at: float | None = None
-        self._ended_at = 0.0
         self._records = 0
         self.outbox = Outbox(plan.topics if plan.chooses_topics else None)
-        self._producer = self._new_producer()
-        self._trial = Trial(self._live_producer)
+        self._producers = Producers(self._new_producer, self._replaced)
+        self._trial = Trial(self._producers.renew)
         # Outputs that were tried, and wait for their transaction.
         self._tried: list[Output] = []
 
@@ -72,7 +65,7 @@ class Transaction:
 
     def poll(self) -> None:
         """Let the client do its work."""
-        self._producer.poll(0)
+        self._producers.poll()
 
     def cover(self, records: int) -> None:
         """Begin, if nothing is open, with records that were processed."""
@@ -117,8 +110,8 @@ class Transaction:
             for topic, offset in task.moved_positions().items()
         ]
         begun = time.monotonic()
-        self._producer.send_offsets(offsets, group_metadata())
-        self._producer.commit()
+        self._producers.current.send_offsets(offsets, group_metadata())
+        self._producers.current.commit()
         self._counters.commits += 1
         self._counters.commit_seconds.observe(time.monotonic() - begun)
         committed_at = now_ms()
@@ -131,7 +124,7 @@ class Transaction:
         """Abort what is open, which ends it as well when that fails."""
         try:
             if not self.is_careful:
-                self._producer.abort()
+                self._producers.current.abort()
         except TransactionAborted:
             pass
         self.aborted()
@@ -144,20 +137,19 @@ class Transaction:
         self._end()
 
     def close(self) -> None:
-        """Let go of the producer. What is open is left to the next one of this transactional id, which aborts it."""
+        """Let go of the producers. What is open is left to the next ones, which abort it."""
         self._begun_at = None
         self.outbox.clear()
-        self._producer.close()
+        self._producers.close()
 
     def _begin(self) -> None:
-        time.sleep(max(0.0, self._ended_at + MARKERS_S - time.monotonic()))
-        self._producer.begin()
+        self._producers.current.begin()
 
     def _send(self) -> None:
         try:
-            self.outbox.send(self._producer, one_by_one=self.is_careful)
+            self.outbox.send(self._producers.current, one_by_one=self.is_careful)
         except Unwritable as unwritable:
-            self._producer.abort()
+            self._producers.current.abort()
             raise TransactionAborted(str(unwritable), may_be_refusal=True) from unwritable
 
     def _try_outputs(self, task: Task, record: Record | None) -> None:
@@ -171,7 +163,7 @@ class Transaction:
 
     def _begin_after_trial(self) -> None:
         self._trial.end()
-        self._live_producer()
+        self._producers.renew()
         self._begin()
         self.outbox.outputs.extend(self._tried)
         self._tried.clear()
@@ -180,25 +172,16 @@ class Transaction:
         self.outbox.clear()
         self._tried.clear()
         self._begun_at = None
-        self._ended_at = time.monotonic()
         self._records = 0
-        self._live_producer()
+        self._producers.next()
 
-    def _live_producer(self) -> TransactionalProducer:
-        """The producer, or one in its place if it is at its end; while no transaction is open."""
-        if self._producer.must_be_replaced:
-            log.warning(
-                "the producer is replaced: a record was refused, or an EndTxn was sent twice and has to be fenced"
-            )
-            self._counters.replaced_producers += 1
-            self._producer.close()
-            self._producer = self._new_producer()
-        return self._producer
+    def _replaced(self) -> None:
+        self._counters.replaced_producers += 1
 
-    def _new_producer(self) -> TransactionalProducer:
+    def _new_producer(self, number: int) -> TransactionalProducer:
         return TransactionalProducer(
             self._config.bootstrap_servers,
-            self._transactional_id,
+            f"{self._transactional_id}-{number}",
             give_up=self._stopped,
             transaction_timeout_ms=self._config.transaction_timeout_ms,
             linger_ms=0,
