@@ -97,6 +97,7 @@ class Standbys:
         for id_ in list(self._standbys):
             self._drop(id_)
         self._reader.close()
+        self._committed.close()
         self._meeting.claim_standby({})
 
     def _look(self, active: Collection[TaskId]) -> None:
