@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import structlog
+from confluent_kafka import KafkaException
 
-from tailrace.client import TransactionalProducer
+from tailrace.client import ProducerFenced, TransactionalProducer
 
 log = structlog.get_logger("tailrace.streams")
 
@@ -31,8 +32,9 @@ class Producers:
 
     def next(self) -> None:
         """Give the turn to the other; when a transaction has ended."""
-        self._turn = 1 - self._turn
         self.renew()
+        self._turn = 1 - self._turn
+        self.renew()  # that it has to be replaced may have been seen only by now
 
     def renew(self) -> TransactionalProducer:
         """Put another one in the place of the current one if that is at its end; while no transaction is open."""
@@ -46,9 +48,12 @@ class Producers:
         return self.current
 
     def poll(self) -> None:
-        """Let the clients do their work."""
+        """Let the clients do their work. Raises ProducerFenced."""
         for producer in self._producers:
-            producer.poll(0)
+            try:
+                producer.poll(0)
+            except KafkaException as exception:
+                raise ProducerFenced(f"{producer.transactional_id}: {exception.args[0].str()}") from exception
 
     def close(self) -> None:
         """Let go of both. What is open is left to the next one of its transactional id, which aborts it."""

@@ -64,7 +64,7 @@ class Transaction:
         )
 
     def poll(self) -> None:
-        """Let the client do its work."""
+        """Let the clients do their work. Raises ProducerFenced."""
         self._producers.poll()
 
     def cover(self, records: int) -> None:

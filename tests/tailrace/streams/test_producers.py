@@ -1,7 +1,9 @@
 """The producers of a worker: they take turns, and are replaced when it is their turn."""
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
+from tailrace.client import ProducerFenced
 from tailrace.streams.producers import Producers
 
 
@@ -11,8 +13,13 @@ class Producer:
         self.must_be_replaced = self.is_closed = False
         self.polls = 0
 
+        self.transactional_id = f"app-1-{number}"
+        self.failure = None
+
     def poll(self, timeout_s):
         self.polls += 1
+        if self.failure is not None:
+            raise KafkaException(self.failure)
 
     def close(self):
         self.is_closed = True
@@ -50,11 +57,22 @@ def test_both_are_there_from_the_beginning_so_that_what_is_open_is_aborted(produ
     assert [each.number for each in made] == [0, 1]
 
 
-def test_one_at_its_end_is_replaced_when_its_turn_comes(producers, made, replaced):
+def test_one_at_its_end_is_replaced_with_the_end_of_its_transaction(producers, made, replaced):
+    """It would fail at its next poll."""
     first = producers.current
     first.must_be_replaced = True
     producers.next()
-    assert not first.is_closed
+    assert first.is_closed
+    assert replaced == [True]
+    producers.next()
+    assert producers.current is made[-1]
+    assert producers.current.number == 0
+
+
+def test_one_that_is_seen_to_be_at_its_end_later_is_replaced_when_its_turn_comes(producers, made, replaced):
+    first = producers.current
+    producers.next()
+    first.must_be_replaced = True
     assert not replaced
     producers.next()
     assert first.is_closed
@@ -76,3 +94,9 @@ def test_both_are_polled_and_closed(producers, made):
     producers.poll()
     producers.close()
     assert [(each.polls, each.is_closed) for each in made] == [(1, True), (1, True)]
+
+
+def test_one_that_has_failed_is_fenced(producers, made):
+    made[1].failure = KafkaError(KafkaError.INVALID_TXN_STATE)
+    with pytest.raises(ProducerFenced, match=r"app-1-1: .*invalid state"):
+        producers.poll()
