@@ -10,11 +10,12 @@ from tailrace.client.consumer import consumer, read_to_end
 from tailrace.client.dead_letter import dead_letter_headers
 from tailrace.client.errors import BrokerUnreachable, ConsumerFenced, ProducerFenced, TransactionAborted
 from tailrace.client.partitioner import partition_of
+from tailrace.client.passing import is_passing, is_unreachable
 from tailrace.client.producer import producer
 from tailrace.client.record import Record, consume, consume_available
 from tailrace.client.refusals import is_refusal, may_be_refusal
 from tailrace.client.transaction import TransactionalProducer
-from tailrace.client.watermarks import all_ends, ends, is_unreachable, watermarks
+from tailrace.client.watermarks import all_ends, ends, watermarks
 
 __all__ = [
     "BrokerUnreachable",
@@ -33,6 +34,7 @@ __all__ = [
     "dead_letter_headers",
     "ends",
     "ensure_topics",
+    "is_passing",
     "is_refusal",
     "is_unreachable",
     "may_be_refusal",

@@ -17,9 +17,9 @@ from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 
 from tailrace.client.config import PRODUCER, merged
 from tailrace.client.errors import ProducerFenced, TransactionAborted
+from tailrace.client.passing import is_passing
 from tailrace.client.producer import dotted
 from tailrace.client.refusals import may_be_refusal
-from tailrace.client.watermarks import PASSING
 
 log = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class TransactionalProducer:
             except KafkaException:
                 return None
             error = None if found is None else found.error
-            if error is None or error.code() not in PASSING or time.monotonic() > deadline:
+            if error is None or not is_passing(error) or time.monotonic() > deadline:
                 return error
             time.sleep(TOPIC_PAUSE_S)
 

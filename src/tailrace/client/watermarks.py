@@ -5,31 +5,13 @@ from collections.abc import Collection, Iterable
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
+from tailrace.client.passing import is_passing
+
 Ends = dict[tuple[str, int], int]
 
 RETRY_PAUSE_S = 0.05
 # A question that was on its way when the broker went is not answered by the broker that comes back.
 TRY_S = 2.0
-UNREACHABLE = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT})
-# A partition that was made a moment ago, or whose broker is starting, has no leader yet or one that knows no end yet;
-# librdkafka passes these on though asking again helps.
-PASSING = UNREACHABLE | frozenset(
-    {
-        KafkaError.NOT_LEADER_FOR_PARTITION,
-        KafkaError.LEADER_NOT_AVAILABLE,
-        KafkaError.REPLICA_NOT_AVAILABLE,
-        KafkaError.OFFSET_NOT_AVAILABLE,
-        KafkaError.FENCED_LEADER_EPOCH,
-        KafkaError.UNKNOWN_LEADER_EPOCH,
-        KafkaError.UNKNOWN_TOPIC_OR_PART,
-        KafkaError._UNKNOWN_PARTITION,
-    }
-)
-
-
-def is_unreachable(exception: KafkaException) -> bool:
-    """Whether it only says that nobody answered."""
-    return exception.args[0].code() in UNREACHABLE
 
 
 def watermarks(reader: Consumer, topic: str, partition: int, timeout_s: float = 30.0) -> tuple[int, int]:
@@ -66,7 +48,7 @@ def _offsets(reader: Consumer, which: int, partitions: Collection[tuple[str, int
         except KafkaException as exception:
             error = exception.args[0]
         if error is not None:
-            if time.monotonic() > deadline or not (error.retriable() or error.code() in PASSING):
+            if time.monotonic() > deadline or not is_passing(error):
                 raise KafkaException(error)
             time.sleep(RETRY_PAUSE_S)
     return found

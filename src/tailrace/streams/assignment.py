@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
 
-from tailrace.client import is_unreachable
+from tailrace.client import is_passing
 from tailrace.streams.instances.claims import TaskId
 from tailrace.streams.plan import Plan
 from tailrace.streams.progress import Progress, Source
@@ -134,6 +134,6 @@ class Assignment:
             try:
                 return consumer.committed(partitions, timeout=10.0)
             except KafkaException as exception:
-                if self._stopped() or not (exception.args[0].retriable() or is_unreachable(exception)):
+                if self._stopped() or not is_passing(exception.args[0]):
                     raise
                 log.info("waiting for committed offsets", reason=exception.args[0].str())

@@ -16,7 +16,7 @@ log = structlog.get_logger("tailrace.streams")
 BATCH = 5_000
 PROGRESS_INTERVAL_S = 5.0
 # How long the cluster may take to say where topics end.
-ENDS_TIMEOUT_S = 10.0
+ENDS_TIMEOUT_S = 30.0
 
 
 def restore(

@@ -281,11 +281,11 @@ class Worker:
         self._on_running()
 
     def _take_over(self, partitions: Iterable[Source]) -> list[Source]:
-        """See Assignment.open. Raises BrokerUnreachable when the cluster goes away meanwhile."""
+        """See Assignment.open. Raises BrokerUnreachable when the cluster goes away meanwhile, or is not waited for."""
         try:
             return self._assignment.open(self._consumer, partitions)
         except KafkaException as exception:
-            if is_unreachable(exception):
+            if is_unreachable(exception) or self._stop.is_set():
                 raise BrokerUnreachable(self._config.bootstrap_servers, ENDS_TIMEOUT_S) from exception
             raise
 

@@ -15,7 +15,7 @@ from confluent_kafka import (
 )
 
 from tailrace.client import Topic, all_ends, consumer, ends, ensure_topics, producer, watermarks
-from tailrace.client.watermarks import PASSING
+from tailrace.client.passing import PASSING
 from tailrace.testing.port import free_port
 from tests.conftest import Engine
 

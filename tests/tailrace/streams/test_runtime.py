@@ -5,7 +5,7 @@ import time
 from collections import Counter
 
 import pytest
-from confluent_kafka import ConsumerGroupType
+from confluent_kafka import ConsumerGroupType, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tailrace.client import Topic, ensure_topics, read_to_end
@@ -134,6 +134,22 @@ def wait_until(condition, timeout_s=60):
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_a_cluster_that_goes_away_while_tasks_are_opened_is_waited_for(application, monkeypatch):
+    open_task, errors = Opener.open, [KafkaError(KafkaError._TIMED_OUT), KafkaError(KafkaError._TRANSPORT)]
+
+    def opening(self, id_):
+        if errors:
+            raise KafkaException(errors.pop())
+        return open_task(self, id_)
+
+    monkeypatch.setattr(Opener, "open", opening)
+    application.send(requests(10))
+    with application.start("1"):
+        application.wait_for_added(10)
+    assert not errors
+    check_exactly_once(application, 10)
 
 
 def test_a_second_instance_of_the_same_name_fences_the_first(application):
