@@ -87,7 +87,7 @@ def _restore(
             left = _tell_tasks(of_source, progress, positions)
             if time.monotonic() - told > PROGRESS_INTERVAL_S:
                 told = time.monotonic()
-                _log_progress(application, count, total - left, left, told - begun, len(progress.behind))
+                _log_progress(application, count, total - left, left, told - begun, progress.behind)
     finally:
         _close(reader)
         for task in of_source.values():
@@ -110,14 +110,17 @@ def _tell_tasks(of_source: Mapping[Source, Task], progress: CatchUp, positions: 
     return sum(left.values())
 
 
-def _log_progress(application: str, records: int, passed: int, left: int, seconds: float, partitions_left: int) -> None:
+def _log_progress(
+    application: str, records: int, passed: int, left: int, seconds: float, behind: Collection[Source]
+) -> None:
     expected = estimate(records, passed, left, seconds)
     log.info(
         "restoring",
         application=application,
         records=records,
         of=expected.of,
-        partitions_left=partitions_left,
+        partitions_left=len(behind),
+        such_as=[f"{topic}-{partition}" for topic, partition in sorted(behind)[:3]],
         records_per_second=expected.records_per_second,
         seconds_left=expected.seconds_left,
     )
