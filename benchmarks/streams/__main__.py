@@ -111,6 +111,10 @@ class Engine:
         load.send(self.bootstrap_servers, topic, records, SIZE.many_accounts + SIZE.records, FIRST_MS, PER_MS)
         return topic
 
+    def steady_load(self, job: Job, topic: str, accounts: int, first: int = 0) -> load.SteadyLoad:
+        """Records at the rate for latencies; see SteadyLoad."""
+        return load.SteadyLoad(self.bootstrap_servers, self.registry_url, job.name, topic, accounts, RATE, first)
+
     def application(self, system: System, job: Job, source: str, table: str | None) -> tuple[Application, Output]:
         """A system at a job, with an output and a state of its own."""
         name = f"{job.name}-{system.slug}-{next(self.numbers)}"
@@ -137,9 +141,8 @@ def throughput(report: Report, engine: Engine, job: Job, system: System, source:
 def latency(report: Report, engine: Engine, job: Job, system: System, table: str | None) -> None:
     """How long single records take at a steady rate, and how long a crash interrupts them."""
     source = engine.topic(f"{job.name}-{system.slug}-live", job.input)
-    records = load.INPUTS[job.name](engine.registry, source, SIZE.accounts)
     application, output = engine.application(system, job, source, table)
-    with output, load.SteadyLoad(engine.bootstrap_servers, source, records, RATE), application:
+    with output, engine.steady_load(job, source, SIZE.accounts), application:
         output.wait_for(1, 120, application.check)
         steady(report, job.name, system, application, output)
 
@@ -160,8 +163,8 @@ def large_state(report: Report, engine: Engine, system: System, source: str) -> 
         report.add(title, system.name, "processor time", found.cpu_s * 1e6, "µs/record")
         report.add(title, system.name, "peak memory", application.peak_memory / 2**20, "MiB")
         output.wait_for(sent, FILL_TIMEOUT_S, application.check)
-        records = load.requests(engine.registry, source, SIZE.many_accounts, first=sent + next(engine.numbers) * 10**6)
-        with load.SteadyLoad(engine.bootstrap_servers, source, records, RATE):
+        first = sent + next(engine.numbers) * 10**6
+        with engine.steady_load(job, source, SIZE.many_accounts, first):
             steady(report, title, system, application, output)
 
 

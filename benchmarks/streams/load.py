@@ -1,16 +1,17 @@
 """The load: records of each job, as many as are wanted at once, or at a steady rate."""
 
+import multiprocessing
 import random
-import threading
 import time
 from collections.abc import Callable, Iterator
 from itertools import count, islice
+from multiprocessing.synchronize import Event
 from typing import Self
 
 from confluent_kafka import Producer
 
 from benchmarks.streams.contracts import Account, Payment, Request, serde
-from tailrace.registry.client import Registry
+from tailrace.registry.client import Registry, RegistryClient
 
 SEED = 7
 QUEUE = 200_000
@@ -87,35 +88,54 @@ def send(bootstrap_servers: str, topic: str, records: Iterator[Keyed], number: i
         raise RuntimeError(f"{len(producer)} records for {topic} were not acknowledged")
 
 
-class SteadyLoad(threading.Thread):
-    """Writes records at a rate from `__enter__` to `__exit__`; each has the time at which it was due."""
+class SteadyLoad:
+    """Writes records of a job at a rate from `__enter__` to `__exit__`; each has the time at which it was due.
 
-    def __init__(self, bootstrap_servers: str, topic: str, records: Iterator[Keyed], rate: int) -> None:
-        super().__init__(daemon=True)
-        self._producer = _producer(bootstrap_servers, linger_ms=0)
-        self._topic, self._records, self._interval_s = topic, records, 1 / rate
-        self._stopped = threading.Event()
+    In a process of its own: a thread would wait for the one that reads the output, and measure that.
+    `first`: see `requests`.
+    """
 
-    def run(self) -> None:
-        """See Thread."""
-        begin = time.time()
-        for number, (key, value) in enumerate(self._records):
-            due = begin + number * self._interval_s
-            while (left := due - time.time()) > 0:
-                self._producer.poll(min(left, 0.001))
-            if self._stopped.is_set():
-                break
-            self._producer.produce(self._topic, value, key, timestamp=int(due * 1000))
-        self._producer.flush(30)
+    def __init__(
+        self, bootstrap_servers: str, registry_url: str, job: str, topic: str, accounts: int, rate: int, first: int = 0
+    ) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._stopped = context.Event()
+        arguments = (bootstrap_servers, registry_url, job, topic, accounts, rate, first, self._stopped)
+        self._process = context.Process(target=write_steadily, args=arguments, daemon=True)
 
     def __enter__(self) -> Self:
-        self.start()
+        self._process.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop, and wait until all that was written is there."""
         self._stopped.set()
-        self.join()
+        self._process.join()
+
+
+def write_steadily(
+    bootstrap_servers: str,
+    registry_url: str,
+    job: str,
+    topic: str,
+    accounts: int,
+    rate: int,
+    first: int,
+    stopped: Event,
+) -> None:
+    """Write until stopped; see SteadyLoad."""
+    registry = RegistryClient(registry_url)
+    more = {"first": first} if first else {}
+    producer, interval_s = _producer(bootstrap_servers, linger_ms=0), 1 / rate
+    begin = time.time()
+    for number, (key, value) in enumerate(INPUTS[job](registry, topic, accounts, **more)):
+        due = begin + number * interval_s
+        while (left := due - time.time()) > 0:
+            producer.poll(min(left, 0.001))
+        if number % 100 == 0 and stopped.is_set():
+            break
+        producer.produce(topic, value, key, timestamp=int(due * 1000))
+    producer.flush(30)
 
 
 def _producer(bootstrap_servers: str, linger_ms: int) -> Producer:
@@ -125,5 +145,7 @@ def _producer(bootstrap_servers: str, linger_ms: int) -> Producer:
             "linger.ms": linger_ms,
             "partitioner": "murmur2_random",
             "queue.buffering.max.messages": QUEUE,
+            # As in Java: what has to wait is sent together, and a broker that is slow for a moment catches up again.
+            "max.in.flight.requests.per.connection": 5,
         }
     )
