@@ -15,6 +15,8 @@ log = structlog.get_logger("tailrace.streams")
 
 BATCH = 5_000
 PROGRESS_INTERVAL_S = 5.0
+# How long nothing may come while something is still to come.
+SILENCE_S = 15.0
 # How long the cluster may take to say where topics end.
 ENDS_TIMEOUT_S = 30.0
 
@@ -74,16 +76,25 @@ def _restore(
     positions = {source: task.folded[source[0]] for source, task in of_source.items()}
     if not positions:
         return positions
-    reader = consumer(bootstrap_servers, f"{application}-restore", enable_partition_eof=True, fetch_wait_max_ms=100)
+    reader = _new_reader(bootstrap_servers, application)
     begun, count = time.monotonic(), 0
-    told = begun
+    told = heard = begun
     try:
         progress = CatchUp(reader, positions, ends=ends)
-        starts = {source: positions[source] for source in progress.behind}
         total = _tell_tasks(of_source, progress, positions)
-        reader.assign([TopicPartition(*source, start or OFFSET_BEGINNING) for source, start in starts.items()])
+        _read_on(reader, progress, positions)
         while progress.behind and not stopped():
-            count += _fold(consume(reader, BATCH, 0.05), of_source, ends, progress, positions)
+            records = consume(reader, BATCH, 0.05)
+            count += _fold(records, of_source, ends, progress, positions)
+            if records:
+                heard = time.monotonic()
+            elif time.monotonic() - heard > SILENCE_S:
+                # It may wait for a transaction to end; but a reader whose broker was killed once stood still for ever.
+                heard = time.monotonic()
+                log.warning("nothing comes to restore, reading on anew", application=application)
+                _close(reader)
+                reader = _new_reader(bootstrap_servers, application)
+                _read_on(reader, progress, positions)
             left = _tell_tasks(of_source, progress, positions)
             if time.monotonic() - told > PROGRESS_INTERVAL_S:
                 told = time.monotonic()
@@ -98,6 +109,14 @@ def _restore(
         seconds = time.monotonic() - begun
         log.info("restored", application=application, records=count, seconds=round(seconds, 2))
     return positions
+
+
+def _new_reader(bootstrap_servers: str, application: str) -> Consumer:
+    return consumer(bootstrap_servers, f"{application}-restore", enable_partition_eof=True, fetch_wait_max_ms=100)
+
+
+def _read_on(reader: Consumer, progress: CatchUp, positions: Mapping[Source, int]) -> None:
+    reader.assign([TopicPartition(*source, positions[source] or OFFSET_BEGINNING) for source in progress.behind])
 
 
 def _tell_tasks(of_source: Mapping[Source, Task], progress: CatchUp, positions: Mapping[Source, int]) -> int:

@@ -5,8 +5,10 @@ from concurrent.futures import TimeoutError as NotYet
 
 import pytest
 
+from tailrace import client
 from tailrace.client import Topic, consumer, ensure_topics, producer
 from tailrace.streams import Topology
+from tailrace.streams import restore as module
 from tailrace.streams.opening import why_unusable
 from tailrace.streams.plan import Plan
 from tailrace.streams.restore import restore
@@ -84,6 +86,24 @@ def test_what_a_transaction_wrote_whose_marker_is_still_to_come_is_waited_for(co
     assert task.store("counts").get(b"key") == (2 if end == "commit" else 1)
     assert positions.keys() == {(changelog, 0)}
     assert positions[changelog, 0] >= 3
+
+
+def test_a_reader_that_stands_still_is_replaced(counting, monkeypatch):
+    new_task, _, writer, uncommitted, address = counting
+    writer.commit_transaction()
+    readers = []
+
+    def consume(reader, *arguments):
+        if reader not in readers:
+            readers.append(reader)
+        return [] if len(readers) == 1 else client.consume(reader, *arguments)
+
+    monkeypatch.setattr(module, "consume", consume)
+    monkeypatch.setattr(module, "SILENCE_S", 3.0)
+    task = new_task()
+    restore([task], {}, uncommitted, address, "test", lambda: False)
+    assert len(readers) > 1
+    assert task.store("counts").get(b"key") == 2
 
 
 def test_state_that_goes_to_a_transaction_whose_marker_is_still_to_come_is_kept(counting):
