@@ -10,6 +10,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from tailrace.client.config import COMMON, merged
 from tailrace.client.errors import BrokerUnreachable
+from tailrace.client.passing import is_unreachable
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,20 @@ def ensure_topics(bootstrap_servers: str, topics: Sequence[Topic], timeout_s: fl
     Raises BrokerUnreachable when no broker answers, KafkaException when one is refused, and ValueError when a topic
     exists with another number of partitions, since keys would no longer meet.
     """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            _ensure_topics(bootstrap_servers, topics, timeout_s)
+            return
+        except KafkaException as exception:
+            # It went away after it had answered; a topic that it has made by then exists when it is back.
+            if not is_unreachable(exception):
+                raise
+            if time.monotonic() >= deadline:
+                raise BrokerUnreachable(bootstrap_servers, timeout_s) from exception
+
+
+def _ensure_topics(bootstrap_servers: str, topics: Sequence[Topic], timeout_s: float) -> None:
     wait_for_broker(bootstrap_servers, timeout_s)
     client = admin(bootstrap_servers)
     known = client.list_topics(timeout=timeout_s).topics
