@@ -89,7 +89,7 @@ def _restore(
             if records:
                 heard = time.monotonic()
             elif time.monotonic() - heard > SILENCE_S:
-                # It may wait for a transaction to end; but a reader whose broker was killed once stood still for ever.
+                # It may wait for a transaction to end; but one whose broker was killed once stood still for minutes.
                 heard = time.monotonic()
                 log.warning("nothing comes to restore, reading on anew", application=application)
                 _close(reader)
