@@ -270,6 +270,8 @@ class Worker:
     def _assigned(self, partitions: list[TopicPartition]) -> None:
         """Take partitions over: all that are owned from now on, or those in addition (KIP-848)."""
         self._counters.rebalances += 1
+        # Restoring may take longer than a transaction may stay open.
+        self._commit_or_undo()
         sources = self._take_over((tp.topic, tp.partition) for tp in partitions)
         self._feed.assign(partitions, sources)
         self._must_join_again = self._is_new and self._is_of_another_plan(partitions)

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from tailrace.client import Topic, ensure_topics, read_to_end
 from tailrace.streams import StreamsConfig, TopologyError, run
 from tailrace.streams.opening import Opener
+from tailrace.streams.worker import Worker
 from tests.tailrace.streams.application import Application
 from tests.tailrace.streams.sums import Add, topology
 
@@ -120,6 +121,32 @@ def test_with_kip_848_only_what_moves_stops(application, monkeypatch):
     check_exactly_once(application, 900)
     # One or two of the three have moved, and back when the second instance stopped; what did not was never stopped.
     assert min(Counter(opened).values()) == 1
+
+
+def test_no_transaction_stays_open_while_state_is_restored(application, monkeypatch):
+    """Nothing commits meanwhile, and the cluster aborts what is open for too long."""
+    is_open, assign, open_task = [], Worker._assigned, Opener.open
+
+    def assigned(self, partitions):
+        if self._assignment.tasks:
+            self._transaction.cover(0)
+        monkeypatch.setattr(Opener, "open", lambda opener, id_: opening(self, opener, id_))
+        assign(self, partitions)
+
+    def opening(worker, opener, id_):
+        is_open.append(worker._transaction.is_open)
+        return open_task(opener, id_)
+
+    monkeypatch.setattr(Worker, "_assigned", assigned)
+    application.send(requests(300))
+    with application.start("1", group_protocol="consumer"):
+        with application.start("2", group_protocol="consumer"):
+            application.wait_for_added(300)
+        application.send(requests(300, start=300))
+        application.wait_for_added(600)
+        wait_until(lambda: len(is_open) > 3)
+    assert not any(is_open)
+    check_exactly_once(application, 600)
 
 
 def groups(application):
