@@ -117,8 +117,14 @@ class Assignment:
                 task.close()
             self.progress.drop(partition, self._plan.named[name].inputs)
 
+    @property
+    def has_grown(self) -> bool:
+        """Whether a topic has more partitions than it had when the plan was made; no task reads those yet."""
+        return any(partition >= self._partitions[topic] for topic, partition in self._owned)
+
     def _is_ready(self, id_: TaskId) -> bool:
-        return id_ not in self.tasks and all(source in self._owned for source in self._sources(id_))
+        sources = self._sources(id_)
+        return id_ not in self.tasks and bool(sources) and self._owned.issuperset(sources)
 
     def _sources(self, id_: TaskId) -> list[Source]:
         name, partition = id_

@@ -274,7 +274,7 @@ class Worker:
         self._commit_or_undo()
         sources = self._take_over((tp.topic, tp.partition) for tp in partitions)
         self._feed.assign(partitions, sources)
-        self._must_join_again = self._is_new and self._is_of_another_plan(partitions)
+        self._must_join_again = self._assignment.has_grown or (self._is_new and self._is_of_another_plan(partitions))
         self._is_new = False
         self._metrics.state = READY
         if self._meeting is not None:
