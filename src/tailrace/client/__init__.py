@@ -8,7 +8,14 @@ from tailrace.client.admin import Topic, admin, ensure_topics, wait_for_broker, 
 from tailrace.client.catch_up import CatchUp
 from tailrace.client.consumer import consumer, read_to_end
 from tailrace.client.dead_letter import dead_letter_headers
-from tailrace.client.errors import BrokerUnreachable, ConsumerFenced, ProducerFenced, TransactionAborted
+from tailrace.client.errors import (
+    BrokerUnreachable,
+    ConsumerFenced,
+    ConsumerStalled,
+    ProducerFenced,
+    TransactionAborted,
+)
+from tailrace.client.fetching import Fetching
 from tailrace.client.partitioner import partition_of
 from tailrace.client.passing import is_passing, is_unreachable
 from tailrace.client.producer import producer
@@ -21,6 +28,8 @@ __all__ = [
     "BrokerUnreachable",
     "CatchUp",
     "ConsumerFenced",
+    "ConsumerStalled",
+    "Fetching",
     "ProducerFenced",
     "Record",
     "Topic",

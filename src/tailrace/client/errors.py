@@ -4,8 +4,11 @@ ClientError
 ├── BrokerUnreachable    nobody answers at the address
 ├── TransactionAborted   this transaction is undone; begin again from the committed offsets
 ├── ProducerFenced       another producer took over the transactional id; this one must go
-└── ConsumerFenced       another member took over the place in the group; this one must go
+├── ConsumerFenced       another member took over the place in the group; this one must go
+└── ConsumerStalled      the consumer does not ask for records any more; another one will
 """
+
+from collections.abc import Collection
 
 
 class ClientError(Exception):
@@ -46,3 +49,10 @@ class ProducerFenced(ClientError):
 
 class ConsumerFenced(ClientError):
     """The consumer can do nothing any more: its place in the group is taken, or given up by the coordinator."""
+
+
+class ConsumerStalled(ClientError):
+    """The consumer has not asked for records of some partitions for long, though nobody told it to."""
+
+    def __init__(self, partitions: Collection[str], seconds: float) -> None:
+        super().__init__(f"the consumer has not asked for records of {', '.join(partitions)} for {seconds:g} s")

@@ -26,7 +26,7 @@ from contextlib import ExitStack, contextmanager
 
 import structlog
 
-from tailrace.client import BrokerUnreachable, ConsumerFenced, ProducerFenced
+from tailrace.client import BrokerUnreachable, ConsumerFenced, ConsumerStalled, ProducerFenced
 from tailrace.listening import address_of, host_and_port, take_address
 from tailrace.streams.config import StreamsConfig
 from tailrace.streams.instances.meeting import Meeting
@@ -98,7 +98,7 @@ def _run(
             worker = Worker(planner, config, stop, on_running, metrics, meeting, is_careful=is_careful)
             queries.attach(worker.tasks)
             worker.run()
-        except (ConsumerFenced, ProducerFenced, BrokerUnreachable) as reason:
+        except (ConsumerFenced, ConsumerStalled, ProducerFenced, BrokerUnreachable) as reason:
             log.warning(
                 "starting over from what is committed", application=planner.plan.application, reason=str(reason)
             )

@@ -7,7 +7,16 @@ from collections.abc import Callable, Collection, Iterable
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from tailrace.client import BrokerUnreachable, Record, TransactionAborted, consumer, is_unreachable
+from tailrace.client import (
+    BrokerUnreachable,
+    ConsumerStalled,
+    Fetching,
+    Record,
+    TransactionAborted,
+    consumer,
+    is_unreachable,
+)
+from tailrace.client.fetching import STATISTICS_INTERVAL_MS
 from tailrace.clock import now_ms
 from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
@@ -30,6 +39,8 @@ log = structlog.get_logger("tailrace.streams")
 CLOCK_INTERVAL_S = 0.1
 # How old the metrics of lag may be.
 ENDS_INTERVAL_S = 1.0
+# Longer than a request may take.
+STALLED_S = 90.0
 
 
 class Worker:
@@ -68,6 +79,7 @@ class Worker:
             config.bootstrap_servers,
             planner.partitions,
         )
+        self._fetching = Fetching()
         self._consumer = self._new_consumer()
         self._asker = self._consumer
         if plan.needs_ends:
@@ -86,7 +98,8 @@ class Worker:
     def run(self) -> None:
         """Work until told to stop.
 
-        Raises ProducerFenced, ConsumerFenced or BrokerUnreachable when all that is in memory has to be given up.
+        Raises ProducerFenced, ConsumerFenced, ConsumerStalled or BrokerUnreachable when all that is in memory has to be
+        given up.
         """
         try:
             self._metrics.attach(self)
@@ -165,6 +178,8 @@ class Worker:
         # While a transaction is open there is no waiting: what is not there yet does not hold up the commit.
         timeout_s = 0.0 if self._transaction.is_open or self._are_standbys_busy else 0.1
         runs = self._feed.poll(timeout_s)
+        if stalled := self._fetching.stalled(STALLED_S):
+            raise ConsumerStalled(stalled, STALLED_S)
         self._transaction.poll()
         self._globals.update()
         try:
@@ -343,5 +358,7 @@ class Worker:
             self._config.bootstrap_servers,
             self._plan.application,
             enable_partition_eof=self._plan.needs_ends,
+            stats_cb=self._fetching,
+            statistics_interval_ms=STATISTICS_INTERVAL_MS,
             **membership,
         )

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka import ConsumerGroupType, KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tailrace.client import Topic, ensure_topics, read_to_end
+from tailrace.client import Fetching, Topic, ensure_topics, read_to_end
 from tailrace.streams import StreamsConfig, TopologyError, run
 from tailrace.streams.opening import Opener
 from tailrace.streams.worker import Worker
@@ -176,6 +176,16 @@ def test_a_cluster_that_goes_away_while_tasks_are_opened_is_waited_for(applicati
     with application.start("1"):
         application.wait_for_added(10)
     assert not errors
+    check_exactly_once(application, 10)
+
+
+def test_a_consumer_that_asks_for_nothing_any_more_is_replaced(application, monkeypatch):
+    stalled = [["additions-0"]]
+    monkeypatch.setattr(Fetching, "stalled", lambda self, seconds: stalled.pop() if stalled else [])
+    application.send(requests(10))
+    with application.start("1"):
+        application.wait_for_added(10)
+    assert not stalled
     check_exactly_once(application, 10)
 
 
