@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 import structlog
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 
 from tailrace.client import (
     BrokerUnreachable,
@@ -16,7 +16,6 @@ from tailrace.client import (
     consumer,
     is_unreachable,
 )
-from tailrace.client.fetching import STATISTICS_INTERVAL_MS
 from tailrace.clock import now_ms
 from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
@@ -24,6 +23,8 @@ from tailrace.streams.feed import Feed, Run
 from tailrace.streams.global_table import GlobalTables
 from tailrace.streams.instances.claims import TaskId
 from tailrace.streams.instances.meeting import Meeting
+from tailrace.streams.lag import Lag
+from tailrace.streams.member import new_member
 from tailrace.streams.metrics.metrics import READY, Metrics
 from tailrace.streams.opening import Opener
 from tailrace.streams.planner import Planner
@@ -37,8 +38,6 @@ from tailrace.streams.transaction import Transaction
 log = structlog.get_logger("tailrace.streams")
 
 CLOCK_INTERVAL_S = 0.1
-# How old the metrics of lag may be.
-ENDS_INTERVAL_S = 1.0
 # Longer than a request may take.
 STALLED_S = 90.0
 
@@ -70,7 +69,7 @@ class Worker:
         self._metrics = metrics
         self._counters = metrics.application
         self._transaction = Transaction(plan, config, metrics.application, stop.is_set, is_careful=is_careful)
-        self._written_at = self._looked_at = self._ends_known_at = time.monotonic()
+        self._written_at = self._looked_at = time.monotonic()
         self._global_state = open_backend(config.state and config.state / "global")
         self._globals = GlobalTables(
             plan.application,
@@ -80,7 +79,7 @@ class Worker:
             planner.partitions,
         )
         self._fetching = Fetching()
-        self._consumer = self._new_consumer()
+        self._consumer = new_member(plan.application, config, self._fetching, tells_ends=plan.needs_ends)
         self._asker = self._consumer
         if plan.needs_ends:
             self._asker = consumer(config.bootstrap_servers, f"{plan.application}-ends")
@@ -117,12 +116,7 @@ class Worker:
 
     def lags(self) -> dict[tuple[str, str], int]:
         """How far topics go beyond what was processed, by names of task and topic, as of the last second."""
-        assignment, ends = self._assignment, self._ends  # in this order: see `_follow_plan`
-        return {
-            (task.name, topic): max(0, end - max(0, assignment.position((topic, partition)).offset))
-            for (topic, partition), end in ends.items()
-            if (task := assignment.task_of(topic, partition)) is not None
-        }
+        return self._lag.of_tasks()
 
     def global_state(self) -> Backend:
         """Where the global tables are kept."""
@@ -131,7 +125,6 @@ class Worker:
     def _follow_plan(self) -> None:
         """Make what depends on the plan."""
         self._plan, partitions = self._planner.plan, self._planner.partitions
-        self._ends: dict[Source, int] = {}
         self._opener = Opener(
             self._plan,
             self._config.state,
@@ -152,6 +145,7 @@ class Worker:
             self._standbys = Standbys(
                 self._plan, self._config, partitions, self._meeting, self._opener.open, self._transaction.outbox
             )
+        self._lag = Lag(self._assignment)
         self._feed = Feed(self._consumer, self._asker, self._plan, self._assignment, self._config)
 
     def _join(self) -> None:
@@ -185,7 +179,7 @@ class Worker:
         try:
             self._process(runs)
             self._look_at_clock()
-            self._look_at_ends()
+            self._lag.look(self._consumer)
             if self._is_commit_due():
                 self._commit()
                 self._transaction.is_careful = False
@@ -240,17 +234,6 @@ class Worker:
             if task.on_clock(now_ms()):
                 self._transaction.cover(0)
                 self._transaction.send(task, None)
-
-    def _look_at_ends(self) -> None:
-        """Note what the client remembers of where topics end. Other threads cannot ask it: they wait while it polls."""
-        if time.monotonic() - self._ends_known_at < ENDS_INTERVAL_S:
-            return
-        self._ends_known_at = time.monotonic()
-        known = {
-            (tp.topic, tp.partition): self._consumer.get_watermark_offsets(tp, cached=True)[1]
-            for tp in self._assignment.positions()
-        }
-        self._ends = {source: end for source, end in known.items() if end >= 0}
 
     def _is_commit_due(self) -> bool:
         transaction = self._transaction
@@ -344,21 +327,3 @@ class Worker:
         self._assignment.release()
         self._claim()
         self._globals.close()
-
-    def _new_consumer(self) -> Consumer:
-        membership: dict[str, object] = {
-            "group_instance_id": f"{self._plan.application}-{self._config.instance}",
-            "partition_assignment_strategy": "range",
-            "session_timeout_ms": self._config.session_timeout_ms,
-        }
-        if self._config.group_protocol == "consumer":
-            # Of no fixed identity: a place that a killed member has would not be free until its session ends.
-            membership = {"group_protocol": "consumer", "group_remote_assignor": "range"}
-        return consumer(
-            self._config.bootstrap_servers,
-            self._plan.application,
-            enable_partition_eof=self._plan.needs_ends,
-            stats_cb=self._fetching,
-            statistics_interval_ms=STATISTICS_INTERVAL_MS,
-            **membership,
-        )

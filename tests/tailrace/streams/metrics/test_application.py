@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from tailrace.client import Topic, ensure_topics, producer
-from tailrace.streams import Metrics, StreamsConfig, Topology, TopologyError, restore, run, worker
+from tailrace.streams import Metrics, StreamsConfig, Topology, TopologyError, lag, restore, run
 from tailrace.streams.worker import Worker
 from tailrace.testing.port import free_port
 from tests.tailrace.metrics.scrape import Scrape
@@ -122,7 +122,7 @@ def test_restoring_tells_how_far_it_is(application, monkeypatch):
 
 def test_lag_is_what_was_not_processed(broker, unique, tmp_path, monkeypatch):
     name, permits, metrics, stop = unique("lagging"), threading.Semaphore(0), Metrics(), threading.Event()
-    monkeypatch.setattr(worker, "ENDS_INTERVAL_S", 0.0)
+    monkeypatch.setattr(lag, "INTERVAL_S", 0.0)
     ensure_topics(broker.bootstrap_servers, [Topic(f"{name}-in")])
     topology = Topology(name)
     topology.stream(f"{name}-in", bytes).foreach(lambda value: permits.acquire())
