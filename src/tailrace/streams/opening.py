@@ -11,11 +11,12 @@ from confluent_kafka import Consumer
 from tailrace.client import all_ends
 from tailrace.streams.instances.claims import TaskId
 from tailrace.streams.metrics.counters import TaskCounters
+from tailrace.streams.output import Output
 from tailrace.streams.plan import Plan
 from tailrace.streams.restore import ENDS_TIMEOUT_S
 from tailrace.streams.state.backend import open_backend
 from tailrace.streams.state.table import TableStore
-from tailrace.streams.task import Output, Task
+from tailrace.streams.task import Task
 
 log = structlog.get_logger("tailrace.streams")
 

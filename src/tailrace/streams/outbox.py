@@ -14,7 +14,7 @@ from tailrace.client import (
     may_be_refusal,
 )
 from tailrace.streams.errors import Unwritable
-from tailrace.streams.task import Output
+from tailrace.streams.output import Output
 
 
 class Outbox:

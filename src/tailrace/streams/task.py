@@ -5,16 +5,14 @@ what it did is committed or rolled back. The runtime and the test driver run the
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
-import structlog
-
-from tailrace.client import dead_letter_headers
 from tailrace.clock import now_ms
 from tailrace.registry.errors import SerdeError
-from tailrace.streams.errors import ProcessingFailed, Unwritable
-from tailrace.streams.handling import ErrorHandler, OnError, answer
+from tailrace.streams.errors import Unwritable
+from tailrace.streams.failures import Failures, place
 from tailrace.streams.metrics.counters import OperatorCounters, TaskCounters
+from tailrace.streams.output import Output
 from tailrace.streams.processor import Processor, ProcessorContext
 from tailrace.streams.record import Record
 from tailrace.streams.state.backend import Backend, Size
@@ -26,12 +24,6 @@ from tailrace.streams.state.stream_time import StreamTime
 from tailrace.streams.state.table import TableReader, TableStore
 from tailrace.streams.state.windows import OpenWindows
 from tailrace.streams.subtopology import SubTopology
-
-log = structlog.get_logger("tailrace.streams")
-
-Headers = list[tuple[str, str | bytes | None]] | None
-# topic, partition (-1: that of the key), key, value, headers, timestamp in milliseconds since 1970
-Output = tuple[str, int, bytes | None, bytes | None, Headers, int]
 
 
 class Task:
@@ -84,6 +76,8 @@ class Task:
         self.contexts: list[ProcessorContext] = []
         self._of_processors: dict[str, tuple[Kept, Reader[Any]]] = {}
         self.clock_ms = -1
+        rebuilt_from = frozenset([*topology.journals, *self._changelogs])
+        self.failures = Failures(topology, self.counters, self.emit, rebuilt_from)
         self._functions = topology.program.bind(self)
         self._processes = self._functions.processes
         self._journals = topology.folds(self)
@@ -223,7 +217,7 @@ class Task:
             except SerdeError as error:
                 # Of a table whose changes flow on, this was dealt with when it was processed.
                 if topic not in self._flowing:
-                    self.unreadable(record, error)
+                    self.failures.unreadable(record, error)
         table.store.commit()
         self._note(topic, records[-1].offset() + 1)
 
@@ -249,7 +243,7 @@ class Task:
             key, value = record.key(), record.value()
             # What this application wrote itself is readable, or its state is lost: no dead letters here.
             if key is None or value is None:
-                raise SerdeError(f"{_place(record)} has no key or no value, so it is no event of this application")
+                raise SerdeError(f"{place(record)} has no key or no value, so it is no event of this application")
             apply(key, serde.decode(value))
         self._commit_stores()
         self._note(topic, records[-1].offset() + 1)
@@ -261,7 +255,7 @@ class Task:
                 for key, value in store.changes():
                     self.emit((topic, self.partition, key, value, None, 0))
             except Exception as error:
-                raise self._stopped(None, Unwritable(topic, None, repr(error))) from error
+                raise self.failures.stopped(None, Unwritable(topic, None, repr(error))) from error
 
     def commit(self, ends: dict[tuple[str, int], int]) -> None:
         """Keep what was done: the outputs are committed, `ends` are the next offsets of journals and changelogs."""
@@ -330,86 +324,11 @@ class Task:
             store.undo()
         self.time.now = self._time_mark
         self._time_has_changed()
-        if isinstance(error, ProcessingFailed):
-            raise error
-        self._count_error(error)
-        self._handle(self._topology.handling.failed, "TRANSFORMATION", record, error)
-
-    def unreadable(self, record: Record, error: SerdeError) -> None:
-        """Do with a record that cannot be read what the handler says."""
-        self._count_error(error)
-        self._handle(self._topology.handling.unreadable, "VALUE_CONVERTER", record, error)
-
-    def unwritable(self, record: Record | None, topic: str, error: Exception) -> None:
-        """Leave out an output that no serde can write, and do with its record what the handler says."""
-        unwritable = Unwritable(topic, None, repr(error))
-        unwritable.__cause__ = error
-        self._count_error(error)
-        self._leave_out(record, unwritable)
-
-    def refused(self, record: Record | None, output: Output, error: Unwritable) -> None:
-        """Leave out an output that the cluster does not take, and do with its record what the handler says.
-
-        `record`: the one that was processed; None where the clock or the commit made the output. What state is rebuilt
-        from is never left out, and neither is a dead letter.
-        """
-        if output[0] in {*self._journals, *self._changelogs, self._topology.handling.dead_letters}:
-            raise self._stopped(record, error) from error
-        self._leave_out(record, error)
+        self.failures.undone(record, error)
 
     def late(self, record: Record | None) -> None:
         """Count a record whose window has closed."""
         self.counters.counts.late += 1
-
-    def without_key(self, record: Record) -> None:
-        """Do with a record that has no key, where one is needed, what the handler says."""
-        self.unreadable(record, SerdeError("the record has no key"))
-
-    def failed(self, record: Record, error: Exception) -> NoReturn:
-        """Stop at a record."""
-        if isinstance(error, ProcessingFailed):
-            raise error
-        if (topic := self._topology.program.topic_of(error)) is not None:
-            raise self._stopped(record, Unwritable(topic, None, repr(error))) from error
-        raise ProcessingFailed(f"{_place(record)} cannot be processed: {error!r}") from error
-
-    def _leave_out(self, record: Record | None, error: Unwritable) -> None:
-        handler = self._topology.handling.unwritable
-        if record is not None:
-            self._handle(handler, "KAFKA_PRODUCE", record, error)
-        elif handler is OnError.SKIP:
-            self._skip(None, error)
-        else:
-            raise self._stopped(None, error) from error
-
-    def _handle(self, handler: ErrorHandler, stage: str, record: Record, error: Exception) -> None:
-        match answer(handler, record, error):
-            case OnError.FAIL:
-                raise self._stopped(record, error) from error
-            case OnError.SKIP:
-                self._skip(record, error)
-            case OnError.DEAD_LETTER:
-                self.counters.counts.dead_letters += 1
-                headers = dead_letter_headers(record, self._topology.application, stage, error)
-                topic = self._topology.handling.dead_letters
-                self.emit((topic, -1, record.key(), record.value(), headers, record.timestamp()[1]))
-
-    def _skip(self, record: Record | None, error: Exception) -> None:
-        self.counters.counts.skipped += 1
-        log.warning(
-            "output skipped" if isinstance(error, Unwritable) else "record skipped",
-            application=self._topology.application,
-            record=_place(record),
-            reason=str(error),
-        )
-
-    def _stopped(self, record: Record | None, error: Exception) -> ProcessingFailed:
-        return ProcessingFailed(f"{_place(record)} stops {self._topology.application}: {error}")
-
-    def _count_error(self, error: Exception) -> None:
-        operators = self.counters.operators
-        if operators is not None and (number := self._topology.program.step_of(error)) is not None:
-            operators.errors[number] += 1
 
     def _time_has_changed(self) -> None:
         for watched in (*self._windows, *self.contexts):
@@ -422,9 +341,3 @@ class Task:
     def _note(self, topic: str, offset: int) -> None:
         self._folded[topic] = offset
         self._unwritten_offsets[topic, self.partition] = offset
-
-
-def _place(record: Record | None) -> str:
-    if record is None:
-        return "what no record made"
-    return f"record {record.offset()} of {record.topic()}-{record.partition()}"

@@ -12,9 +12,10 @@ from tailrace.streams.config import StreamsConfig
 from tailrace.streams.errors import Unwritable
 from tailrace.streams.metrics.counters import ApplicationCounters
 from tailrace.streams.outbox import Outbox
+from tailrace.streams.output import Output
 from tailrace.streams.plan import Plan
 from tailrace.streams.producers import Producers
-from tailrace.streams.task import Output, Task
+from tailrace.streams.task import Task
 from tailrace.streams.trial import Trial
 
 
@@ -159,7 +160,7 @@ class Transaction:
                 if refusal is None:
                     self._tried.append(output)
                 else:
-                    task.refused(record, output, refusal)
+                    task.failures.refused(record, output, refusal)
 
     def _begin_after_trial(self) -> None:
         self._trial.end()

@@ -12,7 +12,7 @@ from confluent_kafka import KafkaError
 from tailrace.client import Record, TransactionAborted, TransactionalProducer, is_refusal
 from tailrace.streams.errors import Unwritable
 from tailrace.streams.outbox import look_for, produce, size_of
-from tailrace.streams.task import Output
+from tailrace.streams.output import Output
 
 # Far less than a transaction may take.
 TRIAL_MAX_S = 1.0

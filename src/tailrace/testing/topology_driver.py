@@ -11,6 +11,7 @@ from confluent_kafka import Message
 
 from tailrace.clock import Clock, now_ms
 from tailrace.registry.serde import Serde
+from tailrace.streams.output import Output
 from tailrace.streams.plan import Plan
 from tailrace.streams.queries import Queries
 from tailrace.streams.state.backend import Backend, MemoryBackend
@@ -21,7 +22,7 @@ from tailrace.streams.state.table import TableStore
 from tailrace.streams.state.window_store import WindowStore
 from tailrace.streams.stored import AnyStored, Stored, StoredSessions, StoredWindows
 from tailrace.streams.subtopology import SubTopology
-from tailrace.streams.task import Output, Task
+from tailrace.streams.task import Task
 from tailrace.streams.topology import Topology
 
 K = TypeVar("K")

@@ -126,7 +126,7 @@ class Code:
     def keyed(self, flow: "Flow") -> Iterator[None]:
         """Write what needs a key; a record without one is unreadable for it."""
         with self.block(f"if {flow.key_bytes} is None:"):
-            self.line(f"{self.member('without_key')}({flow.record})")
+            self.line(f"{self.member('failures.without_key')}({flow.record})")
         with self.block("else:"):
             yield
 
@@ -146,9 +146,10 @@ class Code:
         self.names.of_task.setdefault(name, make)
         return name
 
-    def member(self, name: str) -> str:
-        """Give the name of an attribute of the task."""
-        self.names.of_task[name] = attrgetter(name)
+    def member(self, path: str) -> str:
+        """Give the name of an attribute of the task, or of one of its parts."""
+        name = path.rpartition(".")[2]
+        self.names.of_task[name] = attrgetter(path)
         return name
 
     def store(self, store: str, method: str) -> str:

@@ -142,7 +142,7 @@ class Program:
                 else:
                     code.append(body)
             with code.block("except Exception as error:"):
-                code.line(f"{code.member('failed')}(record, error)")
+                code.line(f"{code.member('failures.failed')}(record, error)")
         return name
 
     def _prologue(self, code: Code, source: StreamSource | TableSource, body: Code, fields: set[str] | None) -> None:
@@ -171,7 +171,7 @@ class Program:
                 if value:
                     self._decode_value(code, source, PART if part and not whole else "value", fields)
             with code.block("except SerdeError as error:"):
-                code.line(f"{code.member('unreadable')}(record, error)")
+                code.line(f"{code.member('failures.unreadable')}(record, error)")
                 code.line("continue")
         if part and whole:
             code.line(f"{PART} = value")

@@ -52,7 +52,7 @@ class Sink(Stateless):
         with code.block("try:"):
             code.line(f"{key_bytes}, {value_bytes} = {key}, {value}")
         with code.block("except Exception as error:"):
-            code.line(f"{code.member('unwritable')}({flow.record}, {topic}, error)")
+            code.line(f"{code.member('failures.unwritable')}({flow.record}, {topic}, error)")
         return key_bytes, value_bytes
 
     def _emit(self, code: Code, output: str) -> None:
