@@ -5,7 +5,7 @@ ClientError
 ├── TransactionAborted   this transaction is undone; begin again from the committed offsets
 ├── ProducerFenced       another producer took over the transactional id; this one must go
 ├── ConsumerFenced       another member took over the place in the group; this one must go
-└── ConsumerStalled      the consumer does not ask for records any more; another one will
+└── ConsumerStalled      the consumer gets no records any more; another one will
 """
 
 from collections.abc import Collection
@@ -52,7 +52,7 @@ class ConsumerFenced(ClientError):
 
 
 class ConsumerStalled(ClientError):
-    """The consumer has not asked for records of some partitions for long, though nobody told it to."""
+    """The consumer could not get records of some partitions for long, and would not by itself."""
 
     def __init__(self, partitions: Collection[str], seconds: float) -> None:
-        super().__init__(f"the consumer has not asked for records of {', '.join(partitions)} for {seconds:g} s")
+        super().__init__(f"the consumer could not get records of {', '.join(partitions)} for {seconds:g} s")

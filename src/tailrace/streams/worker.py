@@ -38,8 +38,8 @@ from tailrace.streams.transaction import Transaction
 log = structlog.get_logger("tailrace.streams")
 
 CLOCK_INTERVAL_S = 0.1
-# Longer than a request may take.
-STALLED_S = 90.0
+# Longer than a broker takes to begin again; of one that stays away longer another consumer gets no less.
+STALLED_S = 45.0
 
 
 class Worker:

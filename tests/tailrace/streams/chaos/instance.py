@@ -1,5 +1,6 @@
 """One instance of the application, as a process: `python -m tests.tailrace.streams.chaos.instance ADDRESS NAME ...`."""
 
+import faulthandler
 import json
 import signal
 import sys
@@ -14,6 +15,7 @@ from tests.tailrace.streams.chaos.topology import build
 def main(bootstrap_servers, application, settings, instance, folder, *death):
     if death:
         die_at(*death)
+    faulthandler.register(signal.SIGUSR1)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     config = StreamsConfig(

@@ -82,6 +82,13 @@ class Instances:
         """How many records all lives of an instance have restored, as they say."""
         return sum(map(int, re.findall(r"restored .*records=(\d+)", self._whole_log(name))))
 
+    def stacks(self):
+        """What the threads of all instances are at, and what they said before."""
+        for process in self.running.values():
+            process.send_signal(signal.SIGUSR1)
+        time.sleep(2)
+        return "\n".join(f"instance {name}:\n{self.log(name)}" for name in self.running)
+
     def log(self, name):
         return self._whole_log(name)[-5_000:]
 

@@ -1,13 +1,14 @@
 """What the tests of this folder share: what is sent, the broker and the instances, and what should come of it."""
 
+import sys
 import time
 from collections import defaultdict
-from itertools import groupby
+from itertools import groupby, product, takewhile
 from operator import itemgetter
 
 from confluent_kafka import TopicPartition
 
-from tailrace.client import Topic, consume, consumer, ensure_topics, producer, read_to_end
+from tailrace.client import Topic, consume, consumer, ensure_topics, producer, read_to_end, watermarks
 from tailrace.testing.broker import BrokerProcess
 from tailrace.testing.topology_driver import TopologyDriver
 from tests.soak import SEED
@@ -85,7 +86,26 @@ class System:
         """Wait until there are as many records as expected, and a little longer for what should not come."""
         topics = {f"{self.name}-{topic}": PARTITIONS for topic in OUTPUTS}
         wanted = sum(map(len, expected.values()))
-        wait_for_records(self.broker.bootstrap_servers, topics, wanted, self.instances.check, linger_s=1)
+        seen = wait_for_records(self.broker.bootstrap_servers, topics, wanted, self.instances.check, linger_s=1)
+        if seen < wanted:
+            report = [f"{seen} of {wanted} outputs came", *self.standing(), self.instances.stacks()]
+            sys.stderr.write("\n".join(report))
+
+    def standing(self):
+        """Say of each partition where it ends, for readers of committed records and for others, and what the group has
+        committed."""
+        servers = self.broker.bootstrap_servers
+        committed, all_there_is = (
+            consumer(servers, self.name),
+            consumer(servers, "none", isolation_level="read_uncommitted"),
+        )
+        topics = [topic for topic in committed.list_topics(timeout=60).topics if topic.startswith(self.name)]
+        for topic, partition in product(topics, range(PARTITIONS)):
+            (own,) = committed.committed([TopicPartition(topic, partition)], timeout=60)
+            ends = [watermarks(reader, topic, partition)[1] for reader in (committed, all_there_is)]
+            yield f"{topic}-{partition}: stable to {ends[0]}, of {ends[1]}; committed {own.offset}"
+        committed.close()
+        all_there_is.close()
 
 
 def wait_for_records(address, topics, count, check, timeout_s=120, linger_s=0):
@@ -98,6 +118,7 @@ def wait_for_records(address, topics, count, check, timeout_s=120, linger_s=0):
         seen += sum(record.error() is None for record in consume(reader, 1000, 0.1))
     consume(reader, 1, linger_s)
     reader.close()
+    return seen
 
 
 def undisturbed(records):
@@ -123,6 +144,13 @@ def make_broker(engine_name, folder):
 def check(found, expected):
     """Each key has the records that it should have. What is closed and met by the last records, at the end of time, is
     of no interest."""
-    for topic, key in sorted({*expected, *found}):
-        if b"end" not in key:
-            assert found[topic, key] == expected[topic, key], (topic, key, SEED)
+    wrong = [
+        (topic, key, len(found[topic, key]), len(expected[topic, key]), _alike(found[topic, key], expected[topic, key]))
+        for topic, key in sorted({*expected, *found})
+        if b"end" not in key and found[topic, key] != expected[topic, key]
+    ]
+    assert not wrong, ("topic, key, records found, expected, and how many are alike", wrong, SEED)
+
+
+def _alike(found, expected):
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(found, expected, strict=False)))
