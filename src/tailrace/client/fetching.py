@@ -3,7 +3,7 @@
 When a broker has begun again, it answers fetches by who leads a partition now, which may be nobody yet. librdkafka 2.12
 counts such an answer as a change of leader, but fills in nothing, so that what happens to be in memory is taken for
 partition, leader and epoch; its lines METADATAUPDATE show some. With an epoch that never was a partition cannot be read
-until its consumer is replaced: the broker refuses each question that has it. Others have seen it, too (issue 4492).
+until its consumer is replaced: the broker refuses each question that has it. Others have seen one (issue 4492).
 """
 
 import time

@@ -88,7 +88,14 @@ class System:
         wanted = sum(map(len, expected.values()))
         seen = wait_for_records(self.broker.bootstrap_servers, topics, wanted, self.instances.check, linger_s=1)
         if seen < wanted:
-            report = [f"{seen} of {wanted} outputs came", *self.standing(), self.instances.stacks()]
+            said = self.broker.log_file.read_text(errors="replace")[-20_000:]
+            report = [
+                f"{seen} of {wanted} outputs came",
+                *self.standing(),
+                self.instances.stacks(),
+                "the broker:",
+                said,
+            ]
             sys.stderr.write("\n".join(report))
 
     def standing(self):
