@@ -102,10 +102,8 @@ class System:
         """Say of each partition where it ends, for readers of committed records and for others, and what the group has
         committed."""
         servers = self.broker.bootstrap_servers
-        committed, all_there_is = (
-            consumer(servers, self.name),
-            consumer(servers, "none", isolation_level="read_uncommitted"),
-        )
+        committed = consumer(servers, self.name)
+        all_there_is = consumer(servers, "none", isolation_level="read_uncommitted")
         topics = [topic for topic in committed.list_topics(timeout=60).topics if topic.startswith(self.name)]
         for topic, partition in product(topics, range(PARTITIONS)):
             (own,) = committed.committed([TopicPartition(topic, partition)], timeout=60)
