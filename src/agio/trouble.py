@@ -10,7 +10,7 @@ from tailrace.connect.errors import ConfigError, SystemUnreachable
 from tailrace.directory_lock import DirectoryInUse
 from tailrace.listening import AddressUnavailable
 from tailrace.registry.errors import IncompatibleSchema, RegistryUnreachable
-from tailrace.streams import TopologyError
+from tailrace.streams import OffsetsLost, TopologyError
 
 
 def as_trouble(error: Exception) -> str | None:
@@ -24,6 +24,7 @@ def as_trouble(error: Exception) -> str | None:
         | ConfigError
         | DirectoryInUse
         | IncompatibleSchema
+        | OffsetsLost
         | TopologyError,
     ):
         return str(error)

@@ -50,6 +50,7 @@ PLAIN: dict[str, inspect.Type] = {
     "string": inspect.StrType(),
 }
 """The one Python type for each primitive one, without constraints."""
+SIZES = {"boolean": 1, "float": 4, "double": 8}
 
 
 class Unsupported(Exception):
@@ -86,7 +87,7 @@ class CompiledCodec(Generic[T]):
         return fields <= {field.name for field in info.fields} and not hasattr(self._type, "__post_init__")
 
     def decoder(self, fields: frozenset[str]) -> Callable[[bytes, int], T]:
-        """What decodes as `decode` does, but passes over text and bytes of other fields than these, which are None."""
+        """What decodes as `decode` does, but passes over primitive fields other than these, which are None."""
         source = _Source()
         decoder = _Decoder(source, fields)
         result = decoder.value(self._schema, inspect.type_info(self._type))
@@ -112,9 +113,8 @@ class _Source:
             "FLAG": {0: False, 1: True},
             "encode_int": varint.encode_int,
             "encode_long": varint.encode_long,
-            "ZIGZAG": varint.ZIGZAG,
             "decode_int": varint.decode_int,
-            "decode_long": varint.decode_long,
+            "decode_long": varint.decode_more,
             "decode_length": varint.decode_length,
             "decode_count": varint.decode_count,
             "pack_float": struct.Struct("<f").pack,
@@ -204,7 +204,7 @@ class _Encoder:
 class _Decoder:
     """Makes statements that read from `d` at `p`, and move `p`.
 
-    `fields`: those of the first record whose text and bytes are read; all, if None.
+    `fields`: those of the first record that are read; all, if None. Others are passed over if they are primitive.
     """
 
     def __init__(self, source: _Source, fields: frozenset[str] | None = None) -> None:
@@ -247,11 +247,17 @@ class _Decoder:
         raise Unsupported(f"Avro {schema.kind} to {python}")
 
     def passed_over(self, field: Field, python: inspect.Field) -> str:
-        """Write the statements that pass over a field of text or bytes, or read any other, and give its value."""
-        if field.schema.kind not in ("string", "bytes"):
-            return self.value(field.schema, python.type)
-        self.write("n = d[p]")
-        self.write("if n & 129: n, p = decode_length(d, p + 1, n); p += n >> 1", "else: p += (n >> 1) + 1")
+        """Write the statements that pass over a field of a primitive type, or read any other, and give its value."""
+        match field.schema.kind:
+            case "string" | "bytes":
+                self.write("n = d[p]")
+                self.write("if n & 129: n, p = decode_length(d, p + 1, n); p += n >> 1", "else: p += (n >> 1) + 1")
+            case "int" | "long":
+                self.write("while d[p] > 127: p += 1", "p += 1")
+            case "boolean" | "float" | "double" as kind:
+                self.write(f"p += {SIZES[kind]}")
+            case _:
+                return self.value(field.schema, python.type)
         return "None"
 
     def write(self, *lines: str) -> None:
@@ -288,13 +294,12 @@ class _Decoder:
                 self.write("n = d[p]; p += 1", "if n & 129: n, p = decode_length(d, p, n)")
                 self.write(f"q = p + (n >> 1); {name} = {slice_}; p = q")
             case "int" | "long":
-                self.write(
-                    "n = d[p]; p += 1", f"if n < 128: {name} = ZIGZAG[n]", f"else: {name}, p = decode_{kind}(d, p, n)"
-                )
+                self.write("n = d[p]; p += 1", f"if n > 127: n, p = decode_{kind}(d, p, n)")
+                self.write(f"{name} = n >> 1 ^ -(n & 1)")
             case "boolean":
                 self.write(f"{name} = FLAG[d[p]]; p += 1")
             case _:
-                self.write(f"{name} = unpack_{kind}(d, p)[0]; p += {4 if kind == 'float' else 8}")
+                self.write(f"{name} = unpack_{kind}(d, p)[0]; p += {SIZES[kind]}")
         return name
 
 

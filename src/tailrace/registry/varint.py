@@ -9,8 +9,6 @@ from functools import cache
 INT_MAX = 2**31 - 1
 LONG_MAX = 2**63 - 1
 SMALL = 8192
-ZIGZAG = tuple(n >> 1 ^ -(n & 1) for n in range(128))
-"""What one byte alone encodes, by byte."""
 
 _ends: tuple[bytes, ...] = ()
 _pairs: tuple[bytes, ...] = ()
@@ -46,27 +44,18 @@ def encode_int(n: int) -> bytes:
     return encode_long(n)
 
 
-def decode_long(data: bytes, position: int, n: int) -> tuple[int, int]:
-    """Decode an integer whose first byte is `n`, above 127: give it, and the position after it.
-
-    Raises IndexError when the data ends, OverflowError beyond 64 bits.
-    """
-    n, position = _decode_more(data, position, n)
-    return n >> 1 ^ -(n & 1), position
-
-
 def decode_int(data: bytes, position: int, n: int) -> tuple[int, int]:
-    """Decode as `decode_long` does. Raises OverflowError beyond 32 bits."""
-    n, position = _decode_more(data, position, n)
+    """Decode as `decode_more` does. Raises OverflowError beyond 32 bits."""
+    n, position = decode_more(data, position, n)
     if n >> 32:
         raise OverflowError(f"{n >> 1 ^ -(n & 1)} does not fit into an int")
-    return n >> 1 ^ -(n & 1), position
+    return n, position
 
 
 def decode_length(data: bytes, position: int, n: int) -> tuple[int, int]:
     """Decode a length whose first byte is `n`: give twice the length, and the position after it."""
     if n > 127:
-        n, position = _decode_more(data, position, n)
+        n, position = decode_more(data, position, n)
     if n & 1:
         raise ValueError(f"negative length {-(n >> 1) - 1}")
     return n, position
@@ -78,18 +67,21 @@ def decode_count(data: bytes, position: int, n: int) -> tuple[int, int]:
     A negative count is followed by the block's size in bytes, which is passed over.
     """
     if n > 127:
-        n, position = _decode_more(data, position, n)
+        n, position = decode_more(data, position, n)
     if n & 1:
         n += 1
         size = data[position]
         position += 1
         if size > 127:
-            _, position = _decode_more(data, position, size)
+            _, position = decode_more(data, position, size)
     return n, position
 
 
-def _decode_more(data: bytes, position: int, n: int) -> tuple[int, int]:
-    """Go on after the first byte `n`: give the number, still zigzag, and the position after it."""
+def decode_more(data: bytes, position: int, n: int) -> tuple[int, int]:
+    """Decode an integer whose first byte is `n`, above 127: give it, still zigzag, and the position after it.
+
+    Raises IndexError when the data ends, OverflowError beyond 64 bits.
+    """
     # Adding a byte less one takes off the high bit of the byte before.
     byte = data[position]
     n += byte - 1 << 7

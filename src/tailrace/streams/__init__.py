@@ -6,7 +6,7 @@ go to. A store on disk only saves reading them again.
 
 from tailrace.streams.aggregates import Aggregate
 from tailrace.streams.config import StreamsConfig
-from tailrace.streams.errors import ProcessingFailed, TopologyError, Unwritable
+from tailrace.streams.errors import OffsetsLost, ProcessingFailed, TopologyError, Unwritable
 from tailrace.streams.handling import OnError
 from tailrace.streams.metrics.metrics import Metrics
 from tailrace.streams.operators.decide import Identity
@@ -33,6 +33,7 @@ __all__ = [
     "JoinWindow",
     "KeyValueStore",
     "Metrics",
+    "OffsetsLost",
     "OnError",
     "ProcessingFailed",
     "Processor",

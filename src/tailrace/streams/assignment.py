@@ -1,11 +1,11 @@
 """The assignment: the tasks of the partitions that this process owns, opened and let go as the group rebalances."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from tailrace.client import is_passing
+from tailrace.streams.committed import CommittedOffsets
 from tailrace.streams.instances.claims import TaskId
 from tailrace.streams.plan import Plan
 from tailrace.streams.progress import Progress, Source
@@ -54,18 +54,19 @@ class Assignment:
         """Take over partitions: make their tasks and catch up their state. Gives what is to be read from now on.
 
         The committed offsets are asked for first: the broker answers when no open transaction holds any of them, so
-        that what a predecessor did is decided before the journals are read.
+        that what a predecessor did is decided before the journals are read. Raises OffsetsLost.
         """
         self._owned |= set(partitions)
         ready = [id_ for id_ in sorted({self.id_of(*source) for source in self._owned}) if self._is_ready(id_)]
         sources = [source for id_ in ready for source in self._sources(id_)]
         streams = [source for source in sources if source[0] not in self._plan.tables]
-        committed = self._committed(consumer, [TopicPartition(*source) for source in streams])
+        offsets = CommittedOffsets(self._plan.application, consumer, self._uncommitted, self._stopped)
+        committed = offsets.ask(streams)
         tasks: dict[TaskId, Task] = {}
         try:
             for id_ in ready:
                 tasks[id_] = self._open_task(id_)
-            self._catch_up(tasks, committed)
+            self._catch_up(tasks, offsets, committed)
         except BaseException:
             for task in tasks.values():
                 task.close()
@@ -77,17 +78,32 @@ class Assignment:
         )
         return sources
 
-    def _catch_up(self, tasks: Mapping[TaskId, Task], committed: Iterable[TopicPartition]) -> None:
-        ends = {(tp.topic, tp.partition): max(tp.offset, 0) for tp in committed}
-        folded = restore(
-            tasks.values(), ends, self._uncommitted, self._bootstrap_servers, self._plan.application, self._stopped
-        )
+    def _catch_up(
+        self, tasks: Mapping[TaskId, Task], offsets: CommittedOffsets, committed: list[TopicPartition]
+    ) -> None:
+        told = None
+        while told is not committed:
+            told, ends = committed, {(tp.topic, tp.partition): max(tp.offset, 0) for tp in committed}
+            folded = restore(
+                tasks.values(), ends, self._uncommitted, self._bootstrap_servers, self._plan.application, self._stopped
+            )
+            committed = offsets.confirm(told, *self._evidence(tasks, told))
         for tp in committed:
             task = tasks[self.id_of(tp.topic, tp.partition)]
             task.start_at(tp.topic, max(tp.offset, 0), decoded(tp.metadata))
         tables = {source: offset for source, offset in folded.items() if source[0] in self._plan.tables}
         timed = {source: offset for source, offset in ends.items() if self._plan.of_topic[source[0]].is_timed}
         self.progress.add(tables | timed)
+
+    def _evidence(
+        self, tasks: Mapping[TaskId, Task], told: Sequence[TopicPartition]
+    ) -> tuple[dict[Source, int], list[list[Source]]]:
+        """What must have been committed: see CommittedOffsets.confirm."""
+        of_task: dict[TaskId, list[Source]] = {}
+        for tp in told:
+            of_task.setdefault(self.id_of(tp.topic, tp.partition), []).append((tp.topic, tp.partition))
+        read = {source: tasks[id_].read.written(source[0]) for id_, sources in of_task.items() for source in sources}
+        return read, [sources for id_, sources in of_task.items() if tasks[id_].has_changes()]
 
     @property
     def owns_any(self) -> bool:
@@ -134,12 +150,3 @@ class Assignment:
         """Write committed state to disk."""
         for task in self.tasks.values():
             task.write()
-
-    def _committed(self, consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        while True:
-            try:
-                return consumer.committed(partitions, timeout=10.0)
-            except KafkaException as exception:
-                if self._stopped() or not is_passing(exception.args[0]):
-                    raise
-                log.info("waiting for committed offsets", reason=exception.args[0].str())

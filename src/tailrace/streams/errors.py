@@ -20,3 +20,14 @@ class Unwritable(Exception):
 
 class ProcessingFailed(Exception):
     """A record that stopped the application: which one, and why; the cause is the exception behind it."""
+
+
+class OffsetsLost(Exception):
+    """A group that no longer knows how far a topic was read, so that records would be processed twice."""
+
+    def __init__(self, application: str, topic: str, partition: int, read: int) -> None:
+        super().__init__(
+            f"the group {application} had committed offset {read} of {topic}-{partition} or a later one, and knows less"
+            " now, so that records would be processed twice; say where to go on with 'tailrace groups reset-offsets',"
+            " and if that is meant to be earlier, delete this instance's folder of state"
+        )

@@ -232,16 +232,27 @@ class Feed:
         for source in sorted({*here, *waiting}):
             self._seek(source)
 
-    def _collect(self, records: Sequence[Record]) -> int:
-        progress = self._assignment.progress
+    def _collect(self, polled: list[Record]) -> int:
+        """Sort what was read by where it is from, and note how far that is."""
+        events = [each for each in polled if each.error() is not None]
+        records = [each for each in polled if each.error() is None] if events else polled
+        progress, runs, sources = self._assignment.progress, self._runs, set()
+        last: Source | None = None
         for record in records:
-            progress.note(record)
-            error = record.error()
-            if error is None:
-                self._runs.setdefault((record.topic(), record.partition()), []).append(record)
-            elif error.code() != KafkaError._PARTITION_EOF:
+            source = record.topic(), record.partition()
+            if source != last:
+                last, run = source, runs.setdefault(source, [])
+                sources.add(source)
+            run.append(record)
+        for source in sources:
+            progress.read(source, runs[source][-1].offset() + 1)
+        for event in events:
+            error = event.error()
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                progress.ended((event.topic(), event.partition()), event.offset())
+            elif error is not None:
                 log.info("consumer", error=error.str())
-        return len(records)
+        return len(polled)
 
     def _guarded(self, callback: RebalanceCallback) -> Callable[[Consumer, Any], None]:
         """Keep what a callback raises inside the client, where it would be lost."""

@@ -1,6 +1,8 @@
 """The outbox: a batch's outputs on their way to the producer, and where the journals end once they are delivered."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from itertools import count
+from operator import itemgetter
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
@@ -15,6 +17,8 @@ from tailrace.client import (
 )
 from tailrace.streams.errors import Unwritable
 from tailrace.streams.output import Output
+
+_PLACE = itemgetter(0, 1)
 
 
 class Outbox:
@@ -40,13 +44,24 @@ class Outbox:
         """
         if self._topics is not None:
             self._look_for_others(producer, self._topics)
-        last = {output[:2]: index for index, output in enumerate(self.outputs) if output[1] >= 0}
-        watched = set(last.values())
-        for index, output in enumerate(self.outputs):
-            produce(producer, output, self._delivered if index in watched else None)
-            if one_by_one:
+        last = dict(zip(map(_PLACE, self.outputs), count(), strict=False))
+        callbacks = {index: self._delivered for (_, partition), index in last.items() if partition >= 0}
+        if one_by_one:
+            for index, output in enumerate(self.outputs):
+                produce(producer, output, callbacks.get(index))
                 producer.flush()
+        else:
+            self._send_all(producer, callbacks)
         self.outputs.clear()
+
+    def _send_all(self, producer: TransactionalProducer, callbacks: Mapping[int, Any]) -> None:
+        # The client takes arguments without their names in half the time, or less.
+        send = producer.produce
+        for index, (topic, partition, key, value, headers, timestamp) in enumerate(self.outputs):
+            try:
+                send(topic, value, key, partition, callbacks.get(index), None, timestamp, headers)
+            except (BufferError, KafkaException, TypeError, ValueError):
+                produce(producer, self.outputs[index], callbacks.get(index))  # again, to wait or to say what is wrong
 
     def take(self) -> list[Output]:
         """Take the outputs out."""

@@ -2,10 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-from confluent_kafka import KafkaError
-
-from tailrace.client import Record
-
 # Topic and partition.
 Source = tuple[str, int]
 
@@ -27,17 +23,15 @@ class Progress:
         for topic in topics:
             self.positions.pop((topic, partition), None)
 
-    def note(self, record: Record) -> None:
-        """Take account of a record, or of the end of a partition; those of other topics change nothing."""
-        source = (record.topic(), record.partition())
-        if source not in self.positions:
-            return
-        error = record.error()
-        if error is None:
-            self.positions[source] = record.offset() + 1
-        elif error.code() == KafkaError._PARTITION_EOF:
-            # The end counts the transaction markers after the last record.
-            self.positions[source] = max(self.positions[source], record.offset())
+    def read(self, source: Source, offset: int) -> None:
+        """Note that a partition was read to an offset, exclusive; of other topics that changes nothing."""
+        if source in self.positions:
+            self.positions[source] = offset
+
+    def ended(self, source: Source, offset: int) -> None:
+        """Note that nothing is left in a partition, whose end counts the transaction markers after the last record."""
+        if source in self.positions:
+            self.positions[source] = max(self.positions[source], offset)
 
     def restart(self, source: Source, offset: int) -> None:
         """Note that a partition is read again from an offset."""

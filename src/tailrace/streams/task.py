@@ -5,6 +5,7 @@ what it did is committed or rolled back. The runtime and the test driver run the
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 from tailrace.clock import now_ms
@@ -17,6 +18,7 @@ from tailrace.streams.processor import Processor, ProcessorContext
 from tailrace.streams.record import Record
 from tailrace.streams.state.backend import Backend, Size
 from tailrace.streams.state.kept import Kept
+from tailrace.streams.state.read_positions import ReadPositions
 from tailrace.streams.state.sessions import OpenSessions
 from tailrace.streams.state.store import Committed, Reader, Store
 from tailrace.streams.state.store_builder import StoreBuilder
@@ -64,6 +66,8 @@ class Task:
         # Next offset to read, by stream topic: as processed, and as committed.
         self.positions: dict[str, int] = {}
         self.committed_positions: dict[str, int] = {}
+        self.read = ReadPositions(backend)
+        self._is_changed = False
         # Next offset to fold into the state, by table and journal topic, as far as it is committed.
         self._folded = {topic: offset for (topic, _), offset in backend.offsets().items()}
         self._unwritten_offsets: dict[tuple[str, int], int] = {}
@@ -118,6 +122,10 @@ class Task:
     def state_age_ms(self) -> int:
         """How long ago state was written to the backend."""
         return now_ms() - self._backend.written_at_ms()
+
+    def has_changes(self) -> bool:
+        """Whether anything is in a store that has a changelog, which was committed with offsets then."""
+        return any(store.first(b"") is not None for store in self._changelogs.values())
 
     def store(self, name: str) -> Store[Any]:
         """A store of one of the steps."""
@@ -253,6 +261,7 @@ class Task:
         for topic, store in self._changelogs.items():
             try:
                 for key, value in store.changes():
+                    self._is_changed = True
                     self.emit((topic, self.partition, key, value, None, 0))
             except Exception as error:
                 raise self.failures.stopped(None, Unwritable(topic, None, repr(error))) from error
@@ -260,10 +269,13 @@ class Task:
     def commit(self, ends: dict[tuple[str, int], int]) -> None:
         """Keep what was done: the outputs are committed, `ends` are the next offsets of journals and changelogs."""
         self._commit_stores()
+        self._is_changed = False
         self.time.commit()
-        for topic in self._flowing:
-            if self.positions.get(topic, 0) != self.committed_positions.get(topic, 0):
-                self._note(topic, self.positions[topic])
+        for topic, offset in self.positions.items():
+            if offset != self.committed_positions.get(topic, 0):
+                self.read.note(topic, offset)
+                if topic in self._flowing:
+                    self._note(topic, offset)
         self.committed_positions.update(self.positions)
         for topic in (*self._journals, *self._changelogs):
             end = ends.get((topic, self.partition))
@@ -274,6 +286,7 @@ class Task:
         """Undo what was done since the last commit; return the stream topics to be read again."""
         for store in self._transactional:
             store.rollback()
+        self._is_changed = False
         self.time.rollback()
         self.counters.rollback()
         self._time_has_changed()
@@ -292,16 +305,20 @@ class Task:
         """The positions of the stream topics that were processed since the last commit."""
         committed = self.committed_positions
         moved = {topic: offset for topic, offset in self.positions.items() if offset != committed.get(topic)}
-        # The time is kept beside the offsets, so it needs one of them where only the clock has moved it.
-        return moved if moved or self.time.now == self.time.committed else dict(self.positions)
+        # The time is kept beside the offsets, so it needs one of them where only the clock has moved it. Nor do changes
+        # of state come without: where there are some and no offsets, those were lost.
+        is_needed = self._is_changed or self.time.now != self.time.committed
+        return dict(self.positions) if is_needed and not moved else moved
 
     def write(self) -> None:
         """Write committed state to the backend, with the offsets up to which it is folded, in one atomic write."""
-        if self._unwritten_offsets:
+        if self._unwritten_offsets or self.read:
             stores = self.stores()
-            self._backend.write((entry for store in stores for entry in store.unwritten()), self._unwritten_offsets)
+            entries = (entry for store in stores for entry in store.unwritten())
+            self._backend.write(chain(entries, self.read.entries()), self._unwritten_offsets)
             for store in stores:
                 store.written()
+            self.read.were_written()
             self._unwritten_offsets = {}
 
     def close(self) -> None:

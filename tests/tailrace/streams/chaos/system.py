@@ -20,6 +20,9 @@ START_MS = 1_700_000_000_000
 KEYS = [f"k{number}" for number in range(10)]
 # So that the group gives up soon on members that were killed.
 IMPATIENT = {"group.consumer.session.timeout.ms": "2000", "group.consumer.heartbeat.interval.ms": "300"}
+# What Apache Kafka 4.3.1 says when it cannot reload a coordinator that it began to use before it was loaded, which
+# happens when it is restarted on a busy machine. See docs/reliability.md.
+COORDINATOR_FAILED = b"No in-memory snapshot for epoch"
 WORDS = "alpha beta gamma delta epsilon".split()
 
 
@@ -67,6 +70,7 @@ class System:
         ensure_topics(broker.bootstrap_servers, topics)
         self.producer = producer(broker.bootstrap_servers)
         self.instances = Instances(broker.bootstrap_servers, self.name, folder, **settings)
+        self._log_seen = 0
 
     def send(self, records):
         for topic, of_topic in groupby(records, key=itemgetter(0)):
@@ -86,7 +90,7 @@ class System:
         """Wait until there are as many records as expected, and a little longer for what should not come."""
         topics = {f"{self.name}-{topic}": PARTITIONS for topic in OUTPUTS}
         wanted = sum(map(len, expected.values()))
-        seen = wait_for_records(self.broker.bootstrap_servers, topics, wanted, self.instances.check, linger_s=1)
+        seen = wait_for_records(self.broker.bootstrap_servers, topics, wanted, self._check, linger_s=1)
         if seen < wanted:
             said = self.broker.log_file.read_text(errors="replace")[-20_000:]
             report = [
@@ -97,6 +101,18 @@ class System:
                 said,
             ]
             sys.stderr.write("\n".join(report))
+
+    def _check(self):
+        """No instance has ended, and the broker goes on: one that cannot is restarted, as somebody would."""
+        self.instances.check()
+        with self.broker.log_file.open("rb") as log:
+            log.seek(self._log_seen)
+            said = log.read()
+        self._log_seen += len(said)
+        if COORDINATOR_FAILED in said:
+            sys.stderr.write("Apache Kafka's group coordinator has come to a stop, which only a restart ends\n")
+            self.broker.kill()
+            self.broker.start()
 
     def standing(self):
         """Say of each partition where it ends, for readers of committed records and for others, and what the group has

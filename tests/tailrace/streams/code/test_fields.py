@@ -96,7 +96,7 @@ def damaged(serde, payment):
     return data.replace(payment.note.encode(), b"\xff" * len(payment.note))
 
 
-def test_a_decoder_of_fields_gives_these_and_passes_over_other_text(serde):
+def test_a_decoder_of_fields_gives_these_and_passes_over_others(serde):
     payment = Payment("alice", "x" * 1000, 7)
     data = damaged(serde, payment)
     assert serde.decoder(["amount"])(data).amount == 7
