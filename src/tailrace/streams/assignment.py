@@ -102,7 +102,7 @@ class Assignment:
         of_task: dict[TaskId, list[Source]] = {}
         for tp in told:
             of_task.setdefault(self.id_of(tp.topic, tp.partition), []).append((tp.topic, tp.partition))
-        read = {source: tasks[id_].read.written(source[0]) for id_, sources in of_task.items() for source in sources}
+        read = {source: tasks[id_].read(source[0]) for id_, sources in of_task.items() for source in sources}
         return read, [sources for id_, sources in of_task.items() if tasks[id_].has_changes()]
 
     @property

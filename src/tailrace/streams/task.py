@@ -5,7 +5,6 @@ what it did is committed or rolled back. The runtime and the test driver run the
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from itertools import chain
 from typing import Any
 
 from tailrace.clock import now_ms
@@ -18,7 +17,6 @@ from tailrace.streams.processor import Processor, ProcessorContext
 from tailrace.streams.record import Record
 from tailrace.streams.state.backend import Backend, Size
 from tailrace.streams.state.kept import Kept
-from tailrace.streams.state.read_positions import ReadPositions
 from tailrace.streams.state.sessions import OpenSessions
 from tailrace.streams.state.store import Committed, Reader, Store
 from tailrace.streams.state.store_builder import StoreBuilder
@@ -26,6 +24,9 @@ from tailrace.streams.state.stream_time import StreamTime
 from tailrace.streams.state.table import TableReader, TableStore
 from tailrace.streams.state.windows import OpenWindows
 from tailrace.streams.subtopology import SubTopology
+
+# Before the name of a stream topic, among the offsets of topics that state comes from: how far it was read.
+READ = "read "
 
 
 class Task:
@@ -66,9 +67,8 @@ class Task:
         # Next offset to read, by stream topic: as processed, and as committed.
         self.positions: dict[str, int] = {}
         self.committed_positions: dict[str, int] = {}
-        self.read = ReadPositions(backend)
         self._is_changed = False
-        # Next offset to fold into the state, by table and journal topic, as far as it is committed.
+        # Next offset to fold into the state, by table and journal topic, as far as it is committed; see also READ.
         self._folded = {topic: offset for (topic, _), offset in backend.offsets().items()}
         self._unwritten_offsets: dict[tuple[str, int], int] = {}
         self._changelogs = {topology.changelog(name): self._stores[name] for name in topology.changelogged}
@@ -122,6 +122,10 @@ class Task:
     def state_age_ms(self) -> int:
         """How long ago state was written to the backend."""
         return now_ms() - self._backend.written_at_ms()
+
+    def read(self, topic: str) -> int:
+        """How far a stream topic was read in an earlier life of this state: what was committed and written then."""
+        return self._folded.get(READ + topic, 0)
 
     def has_changes(self) -> bool:
         """Whether anything is in a store that has a changelog, which was committed with offsets then."""
@@ -273,7 +277,7 @@ class Task:
         self.time.commit()
         for topic, offset in self.positions.items():
             if offset != self.committed_positions.get(topic, 0):
-                self.read.note(topic, offset)
+                self._unwritten_offsets[READ + topic, self.partition] = offset
                 if topic in self._flowing:
                     self._note(topic, offset)
         self.committed_positions.update(self.positions)
@@ -312,13 +316,11 @@ class Task:
 
     def write(self) -> None:
         """Write committed state to the backend, with the offsets up to which it is folded, in one atomic write."""
-        if self._unwritten_offsets or self.read:
+        if self._unwritten_offsets:
             stores = self.stores()
-            entries = (entry for store in stores for entry in store.unwritten())
-            self._backend.write(chain(entries, self.read.entries()), self._unwritten_offsets)
+            self._backend.write((entry for store in stores for entry in store.unwritten()), self._unwritten_offsets)
             for store in stores:
                 store.written()
-            self.read.were_written()
             self._unwritten_offsets = {}
 
     def close(self) -> None:
