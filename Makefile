@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SYNC := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 ARGS ?=
+WORKERS ?= 3
 SOAK_TESTS ?= tests/tailrace/broker/durability tests/compatibility/test_crash.py tests/tailrace/streams/chaos
 
 .PHONY: help run test soak fuzz check format provision peers check-peers requirements clean
@@ -34,8 +35,8 @@ help:                       ## this list
 run: .venv/run              ## start the exchange; options through ARGS="--port 8090"
 	@exec $(BIN)/agio up $(ARGS)
 
-test: .venv/dev             ## all tests the machine allows; REQUIRE_ALL=1 makes a skip a failure
-	@exec $(BIN)/python -m pytest $(ARGS)
+test: .venv/dev             ## all tests the machine allows; REQUIRE_ALL=1 makes a skip a failure, WORKERS=0 one process
+	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 soak: .venv/dev             ## hours of crashes, damage and kills, of which make test runs a sample; SEED=n repeats
 	@SOAK=1 exec $(BIN)/python -m pytest -s --timeout=0 -o faulthandler_timeout=0 $(SOAK_TESTS) $(ARGS)

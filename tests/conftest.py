@@ -24,6 +24,8 @@ EXIT_TIMEOUT_S = 60
 MEMORY = Path("/dev/shm")
 MEMORY_MIN_BYTES = 4 << 30
 NEEDS = ("kafka", "kcat", "postgres", "browser")
+# A property of the reports of tests that could not run.
+MISSING = "missing"
 REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
 
 
@@ -73,17 +75,17 @@ def needs_of(item: pytest.Item) -> list[str]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for need in needs_of(item):
         if reason := missing(need):
-            item.config.stash[not_run][need] += 1
+            item.user_properties.append((MISSING, need))
             if REQUIRE_ALL:
                 pytest.fail(reason, pytrace=False)
             pytest.skip(reason)
 
 
-not_run = pytest.StashKey[Counter[str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[not_run] = Counter()
+def missing_counts(reporter: pytest.TerminalReporter) -> Counter[str]:
+    """How many tests did not run for want of something, by its name; the tests may have been other processes'."""
+    reports = [report for of_outcome in reporter.stats.values() for report in of_outcome]
+    setups = [report for report in reports if getattr(report, "when", None) == "setup"]
+    return Counter(value for setup in setups for name, value in setup.user_properties if name == MISSING)
 
 
 def skipped_count(config: pytest.Config) -> int:
@@ -97,7 +99,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    counts = config.stash[not_run]
+    counts = missing_counts(terminalreporter)
     if counts:
         terminalreporter.section("NOT TESTED HERE", sep="!", red=True, bold=True)
     for need, count in counts.items():

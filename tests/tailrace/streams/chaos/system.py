@@ -1,5 +1,6 @@
 """What the tests of this folder share: what is sent, the broker and the instances, and what should come of it."""
 
+import subprocess
 import sys
 import time
 from collections import defaultdict
@@ -121,12 +122,23 @@ class System:
         committed = consumer(servers, self.name)
         all_there_is = consumer(servers, "none", isolation_level="read_uncommitted")
         topics = [topic for topic in committed.list_topics(timeout=60).topics if topic.startswith(self.name)]
+        yield self._transactions("list")
         for topic, partition in product(topics, range(PARTITIONS)):
             (own,) = committed.committed([TopicPartition(topic, partition)], timeout=60)
             ends = [watermarks(reader, topic, partition)[1] for reader in (committed, all_there_is)]
             yield f"{topic}-{partition}: stable to {ends[0]}, of {ends[1]}; committed {own.offset}"
+            if ends[0] < ends[1]:
+                yield self._transactions("describe-producers", "--topic", topic, "--partition", str(partition))
         committed.close()
         all_there_is.close()
+
+    def _transactions(self, *what):
+        """What Apache Kafka's own tool says of transactions."""
+        from tailrace.testing.kafka import kafka_home
+
+        tool = ["java", "-cp", f"{kafka_home()}/libs/*", "org.apache.kafka.tools.TransactionsCommand"]
+        argv = [*tool, "--bootstrap-server", self.broker.bootstrap_servers, *what]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
 
 
 def wait_for_records(address, topics, count, check, timeout_s=120, linger_s=0):
