@@ -78,7 +78,7 @@ def test_what_the_ledger_refuses_is_an_event_too(ada: Person, kind: str, body: d
         ("deposits", {"amount": "", "currency": "EUR"}),
         ("deposits", {"amount": "\ud800", "currency": "EUR"}),
         ("deposits", {"currency": "EUR"}),
-        ("deposits", {"amount": "1.00", "currency": "EUR", "account_id": str(uuid.uuid4())}),
+        ("deposits", {"amount": "1.00", "currency": "EUR", "account_id": "2f6e1c0a-5b3d-4c8e-9a71-0d4f6b2e8c15"}),
         ("deposits", {"amount": "1.00", "currency": "X" * 17}),
         ("deposits", []),
         ("withdrawals", {"amount": "1.00", "currency": "EUR", "iban": "DE88370400440532013000"}),
