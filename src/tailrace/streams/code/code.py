@@ -172,10 +172,10 @@ class Code:
 
     def replace(self, name: str, expression: str) -> None:
         """Write an expression where a variable is named, outside of quotes."""
-        pattern = re.compile(rf"{QUOTED.pattern}|\b({name})\b")
+        pattern = re.compile(rf"{QUOTED.pattern}|(?<!\.)\b({name})\b")
         self.lines = [pattern.sub(lambda m: expression if m[1] else m[0], line) for line in self.lines]
 
     def mentions(self, name: str) -> int:
-        """How often a variable is named, outside of quotes."""
-        pattern = re.compile(rf"\b{name}\b")
+        """How often a variable is named, outside of quotes and not as an attribute of another."""
+        pattern = re.compile(rf"(?<!\.)\b{name}\b")
         return sum(len(pattern.findall(QUOTED.sub("", line))) for line in self.lines)

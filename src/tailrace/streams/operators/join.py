@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 from tailrace.streams.code.code import Code
+from tailrace.streams.code.fields import fields_of
 from tailrace.streams.code.flow import Flow, Forward
 from tailrace.streams.node import Node, Stateless
 from tailrace.streams.operators.function import Function, call, name_of
-from tailrace.streams.operators.pair import join_call
+from tailrace.streams.operators.pair import join_call, takes_key_and_two
 from tailrace.streams.operators.table import value_of
 
 
@@ -52,10 +53,10 @@ class JoinGlobalTable(Stateless):
 
 
 def _join(code: Code, flow: Flow, other: str, joiner: Function, keeps: bool, forward: Forward) -> None:
+    seen = flow.seen_by(fields_of(joiner, 1 if takes_key_and_two(joiner) else 0))
+    joined = join_call(code, flow.key, seen, other, joiner)
     if keeps:
-        value = code.assign("value", join_call(code, flow.key, flow.value, other, joiner))
-        forward(code, replace(flow, value=value, value_bytes=None))
+        forward(code, replace(flow, value=code.assign("value", joined), value_bytes=None))
         return
     with code.block(f"if {other} is not None:"):
-        value = code.assign("value", join_call(code, flow.key, flow.value, other, joiner))
-        forward(code, replace(flow, value=value, value_bytes=None))
+        forward(code, replace(flow, value=code.assign("value", joined), value_bytes=None))

@@ -8,9 +8,14 @@ from tailrace.streams.operators.function import Function, name_of, needed_argume
 def join_call(code: Code, key: str, one: str, other: str, joiner: Function) -> str:
     """The expression that calls a joiner."""
     arguments = f"{one}, {other}"
-    if needed_arguments(joiner) == 3:
+    if takes_key_and_two(joiner):
         arguments = f"{key}, {arguments}"
     return f"{code.constant(joiner, 'joiner')}({arguments})"
+
+
+def takes_key_and_two(joiner: Function) -> bool:
+    """Whether a joiner wants the key before the two values."""
+    return needed_arguments(joiner) == 3
 
 
 def check_joiner(joiner: Function) -> Function:

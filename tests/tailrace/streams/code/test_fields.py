@@ -142,6 +142,22 @@ def test_what_a_filter_does_not_look_at_is_not_decoded(serde):
     assert [record.value() for record in driver.read_raw("output")] == [data]
 
 
+@pytest.mark.parametrize("joiner", [lambda p, n: f"{n} {p.amount}", lambda key, p, n: f"{n} {p.amount}"])
+@pytest.mark.parametrize("joins", ["join", "left_join"])
+@pytest.mark.parametrize("is_global", [False, True])
+def test_what_a_joiner_does_not_look_at_is_not_decoded(serde, joiner, joins, is_global):
+    topology = Topology("app")
+    names = topology.global_table("names", str) if is_global else topology.table("names", str)
+    payments = topology.stream("payments", serde)
+    join = getattr(payments, joins)
+    joined = join(names, joiner, on=lambda key, p: key) if is_global else join(names, joiner)
+    joined.to("output", str)
+    driver = TopologyDriver(topology)
+    driver.pipe("names", "bob", "Bob")
+    driver.pipe("payments", "bob", damaged(serde, Payment("alice", "note", 7)))
+    assert driver.read("output") == [("bob", "Bob 7")]
+
+
 @pytest.mark.parametrize(
     "step",
     [
