@@ -309,10 +309,10 @@ class Task:
         """The positions of the stream topics that were processed since the last commit."""
         committed = self.committed_positions
         moved = {topic: offset for topic, offset in self.positions.items() if offset != committed.get(topic)}
-        # The time is kept beside the offsets, so it needs one of them where only the clock has moved it. Nor do changes
-        # of state come without: where there are some and no offsets, those were lost.
-        is_needed = self._is_changed or self.time.now != self.time.committed
-        return dict(self.positions) if is_needed and not moved else moved
+        # The time is kept beside the offsets, so it needs one of them where only the clock has moved it. And all of
+        # them go with changes of state: where there is state, and no offset of any topic, they were lost.
+        is_by_clock = not moved and self.time.now != self.time.committed
+        return dict(self.positions) if self._is_changed or is_by_clock else moved
 
     def write(self) -> None:
         """Write committed state to the backend, with the offsets up to which it is folded, in one atomic write."""
