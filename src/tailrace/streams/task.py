@@ -54,7 +54,7 @@ class Task:
         self._backend = backend
         self._global_tables = global_tables
         self._stores = {
-            spec.name: Store(spec.name, backend, spec.value.encode, spec.value.decode)
+            spec.name: Store(spec.name, backend, spec.value.encode, spec.value.decode, cached=spec.cached)
             for spec in topology.stores.values()
         }
         self._tables = {

@@ -13,8 +13,8 @@ from tailrace.streams.state.backend import OPEN_PATIENCE_S, MemoryBackend, Rocks
 from tailrace.streams.state.store import Store
 
 
-def make(backend):
-    return Store("numbers", backend, lambda value: str(value).encode(), lambda data: int(data))
+def make(backend, **options):
+    return Store("numbers", backend, lambda value: str(value).encode(), lambda data: int(data), **options)
 
 
 def write(store, backend, offset):
@@ -95,10 +95,10 @@ steps = st.lists(
 )
 
 
-@given(steps)
-def test_a_store_behaves_as_a_dict_with_undo_commit_rollback_write_and_crash(steps):
+@given(steps, st.booleans())
+def test_a_store_behaves_as_a_dict_with_undo_commit_rollback_write_and_crash(steps, cached):
     backend = MemoryBackend()
-    store, now, committed, written = make(backend), {}, {}, {}
+    store, now, committed, written = make(backend, cached=cached), {}, {}, {}
     for step, key, value in steps:
         if step == "put":
             store.put(key, value)
@@ -117,7 +117,7 @@ def test_a_store_behaves_as_a_dict_with_undo_commit_rollback_write_and_crash(ste
             write(store, backend, 0)
             written = dict(committed)
         else:
-            store = make(backend)
+            store = make(backend, cached=cached)
             now, committed = dict(written), dict(written)
         assert {key: store.get(key) for key in KEYS} == {key: now.get(key) for key in KEYS}
         there = sorted((key, value) for key, value in now.items() if value is not None)
@@ -177,3 +177,12 @@ def test_a_folder_that_another_process_has_is_not_waited_for(tmp_path):
             RocksBackend(tmp_path)
         assert time.monotonic() - begun < OPEN_PATIENCE_S
         other.stdin.close()
+
+
+def test_a_store_that_is_not_cached_keeps_nothing_in_memory_that_is_written():
+    backend = MemoryBackend()
+    store = make(backend, cached=False)
+    store.put(b"a", 1)
+    store.commit()
+    write(store, backend, 0)
+    assert (store.get(b"a"), store.get(b"b"), store.cached_count, store.unwritten_count) == (1, None, 0, 0)

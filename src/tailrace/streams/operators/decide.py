@@ -6,7 +6,7 @@ be torn apart, and the state is rebuilt by folding the journal with the same fun
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tailrace.registry.serde import MsgpackSerde
 from tailrace.streams.code.code import Code
@@ -32,6 +32,15 @@ class Identity:
     conflict: Callable[[str, Any, Any, Record], Iterable[Any]]
 
 
+class _Asked(NamedTuple):
+    """The variables of a request's identity, of its digest, of its key in the store, and of what that has."""
+
+    identity: str
+    digest: str
+    key: str
+    known: str
+
+
 @dataclass(frozen=True, eq=False)
 class Decide:
     """Turns each request into events: `decide(key, state, request, record, *tables)`, folded by `evolve(state, event)`.
@@ -51,7 +60,9 @@ class Decide:
     def stores(self) -> tuple[StoreSpec, ...]:
         """See Operator."""
         states = StoreSpec(self.store, MsgpackSerde(type(self.initial)))
-        return (states,) if self.identity is None else (states, StoreSpec(self.settled, MsgpackSerde(str)))
+        # A request is hardly ever sent again.
+        settled = StoreSpec(self.settled, MsgpackSerde(str), cached=False)
+        return (states,) if self.identity is None else (states, settled)
 
     @property
     def settled(self) -> str:
@@ -64,9 +75,10 @@ class Decide:
             state = code.assign("state", f"{code.store(self.store, 'get')}({flow.key_bytes})")
             with code.block(f"if {state} is None:"):
                 code.line(f"{state} = {code.constant(self.initial, 'initial')}")
-            events, event = self._events(code, flow, state), code.names.new("event")
+            asked = self._asked(code, flow)
+            events, event = self._events(code, flow, state, asked), code.names.new("event")
             with code.block(f"for {event} in {events}:"):
-                self._apply(code, flow, state, event)
+                self._apply(code, flow, state, event, asked)
                 forward(code, replace(flow, value=event, value_bytes=None))
 
     def fold(self, task: "Task") -> Callable[[bytes, Any], None]:
@@ -83,36 +95,49 @@ class Decide:
 
         return apply
 
-    def _events(self, code: Code, flow: Flow, state: str) -> str:
+    def _asked(self, code: Code, flow: Flow) -> _Asked | None:
+        """Write what is known of the request's identity, if requests have one."""
+        if self.identity is None:
+            return None
+        identity, digest = code.names.new("identity"), code.names.new("digest")
+        code.line(f"{identity}, {digest} = {code.constant(self.identity.of_request, 'of_request')}({flow.value})")
+        key = code.assign("settled_key", _settled_key(flow, identity))
+        known = code.assign("known", f"{code.store(self.settled, 'get')}({key})")
+        return _Asked(identity, digest, key, known)
+
+    def _events(self, code: Code, flow: Flow, state: str, asked: _Asked | None) -> str:
         """Write the decision; the expression that gives its events."""
         arguments = f"{flow.key}, {state}, {flow.value}, {flow.record}"
         readers = [code.reader(table) for table in self.tables]
         decision = f"{code.constant(self.decide, 'decide')}({', '.join([arguments, *readers])})"
-        if self.identity is None:
+        if self.identity is None or asked is None:
             return decision
-        identity, digest, known, events = (code.names.new(n) for n in ("identity", "digest", "known", "events"))
-        code.line(f"{identity}, {digest} = {code.constant(self.identity.of_request, 'of_request')}({flow.value})")
-        get = code.store(self.settled, "get")
-        code.line(f"{known} = {get}(b'%b\\0%b' % ({flow.key_bytes}, {identity}.encode()))")
-        with code.block(f"if {known} is None:"):
+        events = code.names.new("events")
+        with code.block(f"if {asked.known} is None:"):
             code.line(f"{events} = {decision}")
-        with code.block(f"elif {known} != {digest}:"):
+        with code.block(f"elif {asked.known} != {asked.digest}:"):
             code.line(f"{events} = {code.constant(self.identity.conflict, 'conflict')}({arguments})")
         with code.block("else:"):
             code.line(f"{events} = ()")
         return events
 
-    def _apply(self, code: Code, flow: Flow, state: str, event: str) -> None:
+    def _apply(self, code: Code, flow: Flow, state: str, event: str, asked: _Asked | None) -> None:
         """Write what `fold` does, with the state at hand."""
         code.line(f"{state} = {code.constant(self.evolve, 'evolve')}({state}, {event})")
         code.line(f"{code.store(self.store, 'put')}({flow.key_bytes}, {state})")
-        if self.identity is not None:
+        if self.identity is not None and asked is not None:
             settled = code.assign("settles", f"{code.constant(self.identity.of_event, 'of_event')}({event})")
             put = code.store(self.settled, "put")
             with code.block(f"if {settled} is not None:"):
-                code.line(f"{put}(b'%b\\0%b' % ({flow.key_bytes}, {settled}[0].encode()), {settled}[1])")
+                # Nearly always it is the identity that the request had, and its key need not be made again.
+                key = f"{asked.key} if {settled}[0] is {asked.identity} else {_settled_key(flow, f'{settled}[0]')}"
+                code.line(f"{put}({key}, {settled}[1])")
 
     def describe(self) -> str:
         """See Operator."""
         reads = f" reading {', '.join(self.tables)}" if self.tables else ""
         return f"decide {self.store}{reads}"
+
+
+def _settled_key(flow: Flow, identity: str) -> str:
+    return f"b'%b\\0%b' % ({flow.key_bytes}, {identity}.encode())"

@@ -25,13 +25,15 @@ class StoreSpec:
     """A store that a step needs: its name within the application, and how its values are kept.
 
     `changelog`: whether a topic of its own keeps its changes, from which it is rebuilt; without, the step has another
-    way. `retention_ms`: how long the topic keeps a change that nobody overwrites; None for ever.
+    way. `retention_ms`: how long the topic keeps a change that nobody overwrites; None for ever. `cached`: whether keys
+    are asked for again and again, so that their values are kept in memory.
     """
 
     name: str
     value: Serde[Any]
     changelog: bool = False
     retention_ms: int | None = None
+    cached: bool = True
 
 
 class Reader(Protocol[V_co]):
@@ -54,8 +56,17 @@ class Store(Generic[V]):
     writes what `unwritten` gives. None means that there is no value.
     """
 
-    def __init__(self, name: str, backend: Backend, encode: Callable[[V], bytes], decode: Callable[[bytes], V]) -> None:
+    def __init__(
+        self,
+        name: str,
+        backend: Backend,
+        encode: Callable[[V], bytes],
+        decode: Callable[[bytes], V],
+        *,
+        cached: bool = True,
+    ) -> None:
         self.name = name
+        self._is_cached = cached
         self._prefix = name.encode() + b"\0"
         self._backend = backend
         self._encode = encode
@@ -189,11 +200,15 @@ class Store(Generic[V]):
 
     def written(self) -> None:
         """Note that the backend has all that `unwritten` gave."""
-        if len(self._young) + len(self._unwritten) > CACHED_VALUES:
-            self._old, self._young = self._young, self._unwritten
-        else:
-            self._young.update(self._unwritten)
+        if self._is_cached:
+            self._keep_in_memory(self._unwritten)
         self._unwritten, self._encoded, self._ordered = {}, {}, None
+
+    def _keep_in_memory(self, written: dict[bytes, V | None]) -> None:
+        if len(self._young) + len(written) > CACHED_VALUES:
+            self._old, self._young = self._young, written
+        else:
+            self._young.update(written)
 
     def _in_order(self) -> list[bytes]:
         if self._ordered is None:
@@ -224,7 +239,8 @@ class Store(Generic[V]):
         if value is _UNKNOWN:
             data = self._backend.get(self._prefix + key)
             value = None if data is None else self._decode(data)
-        self._young[key] = value
+        if self._is_cached:
+            self._young[key] = value
         return value
 
 
