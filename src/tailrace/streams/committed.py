@@ -49,8 +49,9 @@ class CommittedOffsets:
 
         A coordinator of Apache Kafka 4.3 may answer before it has loaded its group, with nothing, and nothing means to
         begin at the beginning. Raises OffsetsLost when it stays so, unless the topic is not the one that was read.
+        Gives the very list that was `told` if that is as it was.
         """
-        deadline = time.monotonic() + PATIENCE_S
+        before, deadline = told, time.monotonic() + PATIENCE_S
         while (lost := _lost(told, read, begun)) and not self._stopped():
             if time.monotonic() > deadline:
                 self._refuse(lost)
@@ -66,7 +67,7 @@ class CommittedOffsets:
             )
             time.sleep(PAUSE_S)
             told = self.ask([(tp.topic, tp.partition) for tp in told])
-        return told
+        return before if [tp.offset for tp in told] == [tp.offset for tp in before] else told
 
     def _refuse(self, lost: Mapping[Source, int]) -> None:
         for source, end in all_ends(self._uncommitted, lost, ENDS_TIMEOUT_S).items():

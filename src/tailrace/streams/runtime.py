@@ -59,9 +59,9 @@ def run(
 
     `queries` shows its tables to other threads, `metrics` its metrics.
 
-    Raises TopologyError for partition counts that do not fit, LookupError for missing topics, BrokerUnreachable,
-    AddressUnavailable, ValueError for an address that is none, and whatever an operator raises: the caller ends the
-    process then, and a new one does the work again.
+    Raises TopologyError for partition counts that do not fit, LookupError for missing topics, OffsetsLost,
+    BrokerUnreachable, AddressUnavailable, ValueError for an address that is none, and whatever an operator raises: the
+    caller ends the process then, and a new one does the work again.
     """
     queries, metrics = queries or Queries(), metrics or Metrics()
     metrics.identity = topology.name, config.instance

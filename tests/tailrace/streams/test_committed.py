@@ -175,6 +175,22 @@ def test_a_topic_that_was_made_anew_is_read_from_its_beginning(application):
     assert len(application.counts()[1]) == 3
 
 
+def copying(name, prefix):
+    topology = Topology(name)
+    topology.stream(f"{prefix}lines", bytes).to(f"{prefix}counts")
+    return topology
+
+
+def test_a_stateless_application_reads_a_topic_that_was_made_anew(engine, unique, tmp_path):
+    application = Counting(engine, unique, tmp_path, copying)
+    application.count(3, in_all=30)
+    application.admin.delete_topics([application.lines])[application.lines].result(60)
+    application.forget()
+    ensure_topics(application.bootstrap_servers, [Topic(application.lines, PARTITIONS)])
+    application.count(1, in_all=40)
+    assert set(application.counts()[0].values()) == {4}
+
+
 class Ticking:
     """Has state by the clock alone."""
 
