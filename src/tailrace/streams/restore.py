@@ -7,6 +7,7 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from tailrace.client import CatchUp, Record, all_ends, consume, consumer
+from tailrace.client import ends as known_ends
 from tailrace.streams.estimate import estimate
 from tailrace.streams.progress import Source
 from tailrace.streams.task import Task
@@ -19,6 +20,7 @@ PROGRESS_INTERVAL_S = 5.0
 SILENCE_S = 15.0
 # How long the cluster may take to say where topics end.
 ENDS_TIMEOUT_S = 30.0
+STABLE_TIMEOUT_S = 2.0
 
 
 def restore(
@@ -91,7 +93,11 @@ def _restore(
             elif time.monotonic() - heard > SILENCE_S:
                 # It may wait for a transaction to end; but one whose broker was killed once stood still for minutes.
                 heard = time.monotonic()
-                log.warning("nothing comes to restore, reading on anew", application=application)
+                log.warning(
+                    "nothing comes to restore, reading on anew",
+                    application=application,
+                    transactions_open_in=_held_up(reader, progress),
+                )
                 _close(reader)
                 reader = _new_reader(bootstrap_servers, application)
                 _read_on(reader, progress, positions)
@@ -109,6 +115,16 @@ def _restore(
         seconds = time.monotonic() - begun
         log.info("restored", application=application, records=count, seconds=round(seconds, 2))
     return positions
+
+
+def _held_up(reader: Consumer, progress: CatchUp) -> list[str]:
+    """The partitions of which the reader is not shown the rest yet, since transactions are open there."""
+    stable = known_ends(reader, progress.behind, STABLE_TIMEOUT_S)
+    return [
+        f"{topic}-{partition}"
+        for (topic, partition), end in sorted(stable.items())
+        if end < progress.ends[topic, partition]
+    ]
 
 
 def _new_reader(bootstrap_servers: str, application: str) -> Consumer:

@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 
 import pytest
+from structlog.testing import capture_logs
 
 from tailrace import client
 from tailrace.client import Topic, consumer, ensure_topics, producer
@@ -104,6 +105,21 @@ def test_a_reader_that_stands_still_is_replaced(counting, monkeypatch):
     restore([task], {}, uncommitted, address, "test", lambda: False)
     assert len(readers) > 1
     assert task.store("counts").get(b"key") == 2
+
+
+def test_who_waits_for_a_transaction_says_where_it_is_open(counting, monkeypatch):
+    new_task, changelog, writer, uncommitted, address = counting
+    monkeypatch.setattr(module, "SILENCE_S", 0.3)
+    said = []
+
+    def stopped():
+        said.extend(entry for entry in logs if "transactions_open_in" in entry)
+        return bool(said)
+
+    with capture_logs() as logs:
+        restore([new_task()], {}, uncommitted, address, "test", stopped)
+    assert said[0]["transactions_open_in"] == [f"{changelog}-0"]
+    writer.abort_transaction()
 
 
 def test_state_that_goes_to_a_transaction_whose_marker_is_still_to_come_is_kept(counting):
