@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 SYNC := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 ARGS ?=
-WORKERS ?= 3
+WORKERS ?= 0
 SOAK_TESTS ?= tests/tailrace/broker/durability tests/compatibility/test_crash.py tests/tailrace/streams/chaos
 
 .PHONY: help run test soak fuzz check format provision peers check-peers requirements clean
@@ -35,7 +35,7 @@ help:                       ## this list
 run: .venv/run              ## start the exchange; options through ARGS="--port 8090"
 	@exec $(BIN)/agio up $(ARGS)
 
-test: .venv/dev             ## all tests the machine allows; REQUIRE_ALL=1 makes a skip a failure, WORKERS=0 one process
+test: .venv/dev             ## all tests the machine allows; REQUIRE_ALL=1 makes a skip a failure, WORKERS=3 is faster
 	@exec $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 soak: .venv/dev             ## hours of crashes, damage and kills, of which make test runs a sample; SEED=n repeats
