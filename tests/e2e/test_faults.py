@@ -168,5 +168,5 @@ def run_up(folder, *options):
 
     ports = [f"--port={free_port()}", f"--kafka-port={free_port()}", f"--registry-port={free_port()}"]
     argv = [sys.executable, "-m", "agio", "up", f"--data={folder}", *ports, *options]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=150)
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60)
     return done.returncode, done.stdout + done.stderr

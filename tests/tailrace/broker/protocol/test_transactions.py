@@ -307,7 +307,7 @@ def test_sequences_begin_anew_after_a_bump(wire: Wire, topic: str, producer: Pro
 
 
 def test_an_overdue_transaction_is_aborted_with_the_next_epoch_and_its_producer_fenced(wire: Wire, topic: str) -> None:
-    producer = wire.initialize(wire.unique("txn"), timeout_ms=1_000)
+    producer = wire.initialize(wire.unique("txn"), timeout_ms=100)
     wire.write(producer, topic, b"slow")
     wait_until_ended(wire, producer)
     assert state(wire, producer) == "CompleteAbort"
