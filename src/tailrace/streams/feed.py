@@ -26,6 +26,8 @@ ENDS_TIMEOUT_S = 0.5
 
 # A source, and consecutive records of it.
 Run = tuple[Source, list[Record]]
+# Records, and what else a consumer gives: ends of partitions and errors.
+Polled = tuple[list[Record], list[Record]]
 RebalanceCallback = Callable[[list[TopicPartition]], None]
 
 
@@ -198,25 +200,26 @@ class Feed:
     def _is_any_behind(self, sources: Collection[Source], known: Mapping[Source, int]) -> bool:
         return any(self._assignment.progress.is_behind(source, known) for source in sources)
 
-    def _read(self, count: int, timeout_s: float) -> list[Record]:
+    def _read(self, count: int, timeout_s: float) -> Polled:
         """Consume, and give up what was read so far when the assignment changed meanwhile.
 
         The call may then return records of the old assignment and of the new one, so reading begins anew.
         """
         before = self._rebalances
-        records = consume(self._consumer, count, timeout_s)
+        polled = consume(self._consumer, count, timeout_s)
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
-        _check_place(records)
+        events = [each for each in polled if each.error() is not None]
+        _check_place(events)
         if self._rebalances == before:
-            return records
-        places = ((record.topic(), record.partition()) for record in records)
+            return [each for each in polled if each.error() is None] if events else polled, events
+        places = ((each.topic(), each.partition()) for each in polled)
         in_hand = {*self._runs, *(place for place in places if place[0] in self._plan.of_topic)}
         self._runs.clear()
         if in_hand:
             self._begin_anew(in_hand)
-        return []
+        return [], []
 
     def _begin_anew(self, in_hand: Collection[Source]) -> None:
         """Read again what was in hand when a rebalance came, of what is still here or has come back."""
@@ -232,10 +235,9 @@ class Feed:
         for source in sorted({*here, *waiting}):
             self._seek(source)
 
-    def _collect(self, polled: list[Record]) -> int:
+    def _collect(self, polled: Polled) -> int:
         """Sort what was read by where it is from, and note how far that is."""
-        events = [each for each in polled if each.error() is not None]
-        records = [each for each in polled if each.error() is None] if events else polled
+        records, events = polled
         progress, runs, sources = self._assignment.progress, self._runs, set()
         last: Source | None = None
         for record in records:
@@ -252,7 +254,7 @@ class Feed:
                 progress.ended((event.topic(), event.partition()), event.offset())
             elif error is not None:
                 log.info("consumer", error=error.str())
-        return len(polled)
+        return len(records) + len(events)
 
     def _guarded(self, callback: RebalanceCallback) -> Callable[[Consumer, Any], None]:
         """Keep what a callback raises inside the client, where it would be lost."""
@@ -276,13 +278,13 @@ class Feed:
             self._forget()
 
 
-def _check_place(records: Sequence[Record]) -> None:
+def _check_place(events: Sequence[Record]) -> None:
     """Raise ConsumerFenced when the member has lost its place.
 
     Even a lone static member is told so when it comes back after its session was given up. It is told once, often by
     the very call that also revokes its partitions; from then on its consumer gives nothing.
     """
-    for record in records:
-        error = record.error()
+    for event in events:
+        error = event.error()
         if error is not None and (error.fatal() or error.code() == KafkaError._FATAL):
             raise ConsumerFenced(error.str())
