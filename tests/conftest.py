@@ -122,12 +122,18 @@ def memory() -> Iterator[Path]:
         yield Path(folder)
 
 
+# Many tests write records of long ago, which the retention of either engine would delete when it next looks. It does not
+# look for a day. The second is how long after its start Apache Kafka looks for the first time, by default 30 s.
+KEEPS_ALL = {"log.retention.check.interval.ms": "86400000", "log.initial.task.delay.ms": "86400000"}
+
+
 @pytest.fixture(scope="session")
 def broker(memory: Path) -> Iterator[Engine]:
     """The embedded broker, one for all tests; one that is to be killed a test starts itself."""
     from tailrace.testing.broker import BrokerProcess
 
-    with BrokerProcess(memory / "broker") as process:
+    name = "log.retention.check.interval.ms"
+    with BrokerProcess(memory / "broker", options=[f"--override={name}={KEEPS_ALL[name]}"]) as process:
         yield process
 
 
@@ -136,7 +142,7 @@ def kafka(memory: Path) -> Iterator[Engine]:
     """Apache Kafka, one for all tests; one that is to be killed a test starts itself."""
     from tailrace.testing.kafka import KafkaProcess
 
-    with KafkaProcess(memory / "kafka") as process:
+    with KafkaProcess(memory / "kafka", properties=KEEPS_ALL) as process:
         yield process
 
 
