@@ -122,8 +122,8 @@ def memory() -> Iterator[Path]:
         yield Path(folder)
 
 
-# Many tests write records of long ago, which the retention of either engine would delete when it next looks. It does not
-# look for a day. The second is how long after its start Apache Kafka looks for the first time, by default 30 s.
+# Many tests write records of long ago, which retention would delete when it next looks: not for a day. The second is
+# how long after its start Apache Kafka looks for the first time, by default 30 s.
 KEEPS_ALL = {"log.retention.check.interval.ms": "86400000", "log.initial.task.delay.ms": "86400000"}
 
 
