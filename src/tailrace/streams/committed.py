@@ -47,7 +47,7 @@ class CommittedOffsets:
         """Ask again while less is `told` than is known: that this instance had committed what it has `read`, and that
         one of each of the `begun` was committed by anybody.
 
-        A coordinator of Apache Kafka 4.3 may answer before it has loaded its group, with nothing, and nothing means to
+        A coordinator of Apache Kafka 4 may answer before it has loaded its group, with nothing, and nothing means to
         begin at the beginning. Raises OffsetsLost when it stays so, unless the topic is not the one that was read.
         Gives the very list that was `told` if that is as it was.
         """

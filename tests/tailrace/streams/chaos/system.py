@@ -21,7 +21,7 @@ START_MS = 1_700_000_000_000
 KEYS = [f"k{number}" for number in range(10)]
 # So that the group gives up soon on members that were killed.
 IMPATIENT = {"group.consumer.session.timeout.ms": "2000", "group.consumer.heartbeat.interval.ms": "300"}
-# What Apache Kafka 4.3.1 says when it cannot reload a coordinator that it began to use before it was loaded, which
+# What Apache Kafka says when it cannot reload a coordinator that it began to use before it was loaded, which
 # happens when it is restarted on a busy machine. See docs/reliability.md.
 COORDINATOR_FAILED = b"No in-memory snapshot for epoch"
 WORDS = "alpha beta gamma delta epsilon".split()
