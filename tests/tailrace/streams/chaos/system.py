@@ -122,22 +122,26 @@ class System:
         committed = consumer(servers, self.name)
         all_there_is = consumer(servers, "none", isolation_level="read_uncommitted")
         topics = [topic for topic in committed.list_topics(timeout=60).topics if topic.startswith(self.name)]
-        yield self._transactions("list")
+        yield self._kafka_says("TransactionsCommand", "list")
+        for what in ("--state", "--members"):
+            group = ["--describe", "--group", self.name, "--verbose", what]
+            yield self._kafka_says("consumer.group.ConsumerGroupCommand", *group)
         for topic, partition in product(topics, range(PARTITIONS)):
             (own,) = committed.committed([TopicPartition(topic, partition)], timeout=60)
             ends = [watermarks(reader, topic, partition)[1] for reader in (committed, all_there_is)]
             yield f"{topic}-{partition}: stable to {ends[0]}, of {ends[1]}; committed {own.offset}"
             if ends[0] < ends[1]:
-                yield self._transactions("describe-producers", "--topic", topic, "--partition", str(partition))
+                of_partition = ["--topic", topic, "--partition", str(partition)]
+                yield self._kafka_says("TransactionsCommand", "describe-producers", *of_partition)
         committed.close()
         all_there_is.close()
 
-    def _transactions(self, *what):
-        """What Apache Kafka's own tool says of transactions."""
+    def _kafka_says(self, tool, *what):
+        """What a tool of Apache Kafka says."""
         from tailrace.testing.kafka import kafka_home
 
-        tool = ["java", "-cp", f"{kafka_home()}/libs/*", "org.apache.kafka.tools.TransactionsCommand"]
-        argv = [*tool, "--bootstrap-server", self.broker.bootstrap_servers, *what]
+        java = ["java", "-cp", f"{kafka_home()}/libs/*", f"org.apache.kafka.tools.{tool}"]
+        argv = [*java, "--bootstrap-server", self.broker.bootstrap_servers, *what]
         return subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False).stdout
 
 
