@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import pytest
 
@@ -31,6 +31,8 @@ REQUIRE_ALL = os.environ.get("REQUIRE_ALL", "") not in ("", "0")
 
 class Engine(Protocol):
     """Something that speaks the Kafka protocol."""
+
+    name: ClassVar[str]
 
     @property
     def bootstrap_servers(self) -> str: ...
@@ -122,9 +124,9 @@ def memory() -> Iterator[Path]:
         yield Path(folder)
 
 
-# Many tests write records of long ago, which retention would delete when it next looks: not for a day. The second is
-# how long after its start Apache Kafka looks for the first time, by default 30 s.
-KEEPS_ALL = {"log.retention.check.interval.ms": "86400000", "log.initial.task.delay.ms": "86400000"}
+# Many tests write records of long ago, which retention would delete when it next looks. Apache Kafka looks for the
+# first time 30 s after its start if not told otherwise.
+DAY_MS = "86400000"
 
 
 @pytest.fixture(scope="session")
@@ -132,8 +134,8 @@ def broker(memory: Path) -> Iterator[Engine]:
     """The embedded broker, one for all tests; one that is to be killed a test starts itself."""
     from tailrace.testing.broker import BrokerProcess
 
-    name = "log.retention.check.interval.ms"
-    with BrokerProcess(memory / "broker", options=[f"--override={name}={KEEPS_ALL[name]}"]) as process:
+    options = [f"--override=log.retention.check.interval.ms={DAY_MS}"]
+    with BrokerProcess(memory / "broker", options=options) as process:
         yield process
 
 
@@ -142,7 +144,8 @@ def kafka(memory: Path) -> Iterator[Engine]:
     """Apache Kafka, one for all tests; one that is to be killed a test starts itself."""
     from tailrace.testing.kafka import KafkaProcess
 
-    with KafkaProcess(memory / "kafka", properties=KEEPS_ALL) as process:
+    properties = {"log.retention.check.interval.ms": DAY_MS, "log.initial.task.delay.ms": DAY_MS}
+    with KafkaProcess(memory / "kafka", properties=properties) as process:
         yield process
 
 

@@ -150,20 +150,26 @@ def throughput(report: Report, engine: Engine, job: Job, system: System, source:
 
 def latency(report: Report, engine: Engine, job: Job, system: System, table: str | None) -> None:
     """How long single records take at a steady rate, and how long a crash interrupts them."""
-    source = engine.topic(f"{job.name}-{system.slug}-live", job.input)
-    application, output = engine.application(system, job, source, table)
-    with output, engine.steady_load(job, source, SIZE.accounts), application:
-        output.wait_for(1, 120, application.check)
+    with under_load(engine, f"{job.name}-{system.slug}-live", job, system, table) as (application, output):
         steady(report, job.name, system, application, output)
 
 
 def warm_up(engine: Engine, job: Job, system: System, table: str | None) -> None:
     """Let a new broker do for a while what is measured then."""
-    source = engine.topic(f"{job.name}-warm-up", job.input)
+    with under_load(engine, f"{job.name}-warm-up", job, system, table) as (_, output):
+        latencies(output, WARM_UP_S)
+
+
+@contextmanager
+def under_load(
+    engine: Engine, topic: str, job: Job, system: System, table: str | None
+) -> Iterator[tuple[Application, Output]]:
+    """A system at a job, at a steady rate, from its first output on."""
+    source = engine.topic(topic, job.input)
     application, output = engine.application(system, job, source, table)
     with output, engine.steady_load(job, source, SIZE.accounts), application:
         output.wait_for(1, START_TIMEOUT_S, application.check)
-        latencies(output, WARM_UP_S)
+        yield application, output
 
 
 def large_state(report: Report, engine: Engine, system: System, source: str) -> None:
@@ -248,7 +254,8 @@ def run(
                 throughput(report, engine, job, system, source, table)
     if only in (None, "latency"):
         if is_first and able:
-            warm_up(engine, job, able[0], table)
+            with told_when_it_fails(able[0]):
+                warm_up(engine, job, able[0], table)
         for system in able:
             with told_when_it_fails(system):
                 latency(report, engine, job, system, table)

@@ -161,11 +161,13 @@ def group(clients: Clients, peer: Peer) -> Group:
     return Group(clients, peer)
 
 
-def test_epochs_begin_with_one_and_change_with_subscriptions(group: Group) -> None:
+def test_epochs_begin_with_one_and_change_with_subscriptions(group: Group, engine: Engine) -> None:
     assert group.join("a", subscribed_topic_names=[]).member_epoch == 1
     told = group.beat("a", 1, subscribed_topic_names=[group.topic])
     assert told.member_epoch == 2
+    is_heard_later = engine.name == "Apache Kafka" and not partitions(told)
     epoch = group.settle("a", told)
+    assert epoch == (3 if is_heard_later else 2)
     assert group.beat("a", epoch, subscribed_topic_names=[group.topic]).member_epoch == epoch
     assert group.described().group_epoch == epoch
 
@@ -289,7 +291,6 @@ def test_a_commit_under_way_when_the_epoch_changes_counts_for_what_the_member_ha
     group.beat("b", LEAVING)
     assert group.beat("a", epoch).member_epoch > epoch
     assert group.commit("a", epoch) is ErrorCode.none
-    assert group.commit("a", epoch - 1) is ErrorCode.stale_member_epoch
 
 
 def test_apis_of_the_classic_protocol_do_not_know_the_group(group: Group) -> None:
