@@ -186,3 +186,14 @@ def test_a_store_that_is_not_cached_keeps_nothing_in_memory_that_is_written():
     store.commit()
     write(store, backend, 0)
     assert (store.get(b"a"), store.get(b"b"), store.cached_count, store.unwritten_count) == (1, None, 0, 0)
+
+
+def test_a_folder_that_is_opened_again_has_the_settings_that_it_was_made_with(tmp_path):
+    def settings():
+        RocksBackend(tmp_path).close()
+        newest = max(tmp_path.glob("OPTIONS-*"))
+        return newest.read_text().partition('[CFOptions "default"]')[2]
+
+    made = settings()
+    assert "filter_policy=bloomfilter" in made
+    assert settings() == made

@@ -209,7 +209,9 @@ def _open(folder: Path) -> "Rdict":
     deadline = time.monotonic() + OPEN_PATIENCE_S
     while True:
         try:
-            return Rdict(str(folder), options=options)
+            # For a folder that is there, the binding would take the column's settings from the file beside the data,
+            # which cannot tell of filters.
+            return Rdict(str(folder), options=options, column_families={"default": options})
         except Exception as error:
             # A query in another thread keeps the files for as long as it iterates, though they were closed.
             if "lock hold by current process" not in str(error) or time.monotonic() > deadline:
