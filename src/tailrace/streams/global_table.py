@@ -19,7 +19,7 @@ WRITE_INTERVAL_S = 1.0
 
 
 class GlobalTables:
-    """Reads the topics of an application's global tables; `tables` holds their content."""
+    """Reads the topics of an application's global tables; `tables` holds their content, until they are closed."""
 
     def __init__(
         self,
@@ -73,6 +73,8 @@ class GlobalTables:
         if self._consumer is not None:
             self._consumer.close()
         self.write()
+        # Before the files are: queries in other threads do not fail on what nobody has any more.
+        self.tables = {}
         self._backend.close()
 
     def _apply(self, record: Record) -> None:

@@ -96,7 +96,7 @@ def _run(
     while not stop.is_set():
         try:
             worker = Worker(planner, config, stop, on_running, metrics, meeting, is_careful=is_careful)
-            queries.attach(worker.tasks)
+            queries.attach(worker.tasks, worker.global_tables)
             worker.run()
         except (ConsumerFenced, ConsumerStalled, ProducerFenced, BrokerUnreachable) as reason:
             log.warning(

@@ -1,6 +1,7 @@
 """Tables: the latest value of each key."""
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from tailrace.registry.serde import Serde
@@ -8,6 +9,7 @@ from tailrace.streams.node import Operator
 from tailrace.streams.operators.function import Of, checked, takes_key
 from tailrace.streams.operators.regroup import Regroup
 from tailrace.streams.operators.table import FilterTable, MapTable, ToStream
+from tailrace.streams.state.kept import Kept, KeptByKey
 from tailrace.streams.table_joins import TableJoins
 from tailrace.streams.types import STRING, Typed
 
@@ -96,3 +98,8 @@ class GlobalTable(Generic[K, V]):
         self.topic = topic
         self.key = key
         self.value = value
+
+    @property
+    def kept(self) -> Kept:
+        """How every instance keeps it."""
+        return KeptByKey(self.topic, self.key, attrgetter("value"))

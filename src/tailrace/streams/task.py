@@ -168,6 +168,8 @@ class Task:
 
     def committed(self, name: str) -> Reader[Any] | None:
         """What is committed of the store of a step or of a table, for any thread, if there is one of this name."""
+        if name in self._of_processors:
+            return self._of_processors[name][1]
         store = self._tables[name].store if name in self._tables else self._stores.get(name)
         return None if store is None else Committed(store)
 

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
 
 import structlog
 from confluent_kafka import KafkaException, TopicPartition
@@ -32,6 +33,7 @@ from tailrace.streams.progress import Source
 from tailrace.streams.restore import ENDS_TIMEOUT_S
 from tailrace.streams.standby.standbys import Standbys
 from tailrace.streams.state.backend import Backend, open_backend
+from tailrace.streams.state.table import TableStore
 from tailrace.streams.task import Task
 from tailrace.streams.transaction import Transaction
 
@@ -117,6 +119,10 @@ class Worker:
     def lags(self) -> dict[tuple[str, str], int]:
         """How far topics go beyond what was processed, by names of task and topic, as of the last second."""
         return self._lag.of_tasks()
+
+    def global_tables(self) -> Mapping[str, TableStore[Any, Any]]:
+        """The global tables that are here, by topic."""
+        return self._globals.tables
 
     def global_state(self) -> Backend:
         """Where the global tables are kept."""

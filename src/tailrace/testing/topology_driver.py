@@ -154,7 +154,7 @@ class TopologyDriver:
     def queries(self) -> Queries:
         """The tables, as an application's other threads see them."""
         queries = Queries()
-        queries.attach(self._tasks.values)
+        queries.attach(self._tasks.values, lambda: self._globals)
         return queries
 
     def contents(self) -> dict[str, dict[bytes, bytes]]:

@@ -19,6 +19,8 @@ from tailrace.streams import (
     Windowed,
     assignment,
 )
+from tailrace.streams.state.backend import MemoryBackend
+from tailrace.streams.state.store import Store
 from tailrace.testing.topology_driver import TopologyDriver
 from tests.tailrace.streams.application import Application
 
@@ -225,6 +227,21 @@ def test_what_has_expired_but_is_not_deleted_yet_is_nothing_to_others():
     assert (recent.get("a"), list(recent.all()), list(recent.range("a", "a"))) == (None, [("b", 1)], [])
 
 
+def test_a_global_table_can_be_asked():
+    topology = Topology("app")
+    topology.stream("numbers", int).foreach(print)
+    limits = topology.global_table("limits", int)
+    driver = TopologyDriver(topology)
+    for key, limit in (("b", 1), ("a", 2), ("c", 3), ("b", None)):
+        driver.pipe("limits", key, limit)
+    asked = driver.queries().of(limits)
+    assert (asked.get("a"), asked.get("b")) == (2, None)
+    assert (list(asked.all()), list(asked.range("b"))) == ([("a", 2), ("c", 3)], [("c", 3)])
+    assert list(Queries().of(limits).all()) == []
+    with pytest.raises(TypeError, match="limits has no windows"):
+        list(asked.fetch("a"))
+
+
 def test_a_store_that_is_not_here_is_empty():
     queries = kept().queries()
     assert queries.of(Stored("other", int)).get("a") is None
@@ -258,6 +275,26 @@ def test_a_store_that_is_let_go_of_while_it_is_read_is_not_here_any_more():
     with pytest.raises(RuntimeError, match="wrong"):
         queries.read("counts", 0, fails)
     assert queries.read("counts", 0, closes) is None
+
+
+def test_a_global_table_that_is_let_go_of_while_it_is_read_is_not_here_any_more():
+    class Table:
+        store = Store("limits", MemoryBackend(), bytes, bytes)
+
+    def closes(_):
+        tables.clear()
+        raise RuntimeError("closed")
+
+    def fails(_):
+        raise RuntimeError("wrong")
+
+    queries, tables = Queries(), {"limits": Table}
+    queries.attach(list, lambda: tables)
+    assert queries.read_global("limits", lambda reader: reader.get(b"a") is None)
+    assert queries.read_global("others", fails) is None
+    with pytest.raises(RuntimeError, match="wrong"):
+        queries.read_global("limits", fails)
+    assert queries.read_global("limits", closes) is None
 
 
 def counting(name, prefix):

@@ -46,17 +46,20 @@ class Forwarding:
         self._client = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
 
     async def answer(
-        self, task: TaskId, here: Callable[[], bytes | None], path: bytes, *, is_forwarded: bool = False
+        self, task: TaskId | None, here: Callable[[], bytes | None], path: bytes, *, is_forwarded: bool = False
     ) -> Answer:
         """Answer a request about a task, for which its owner is asked at `path`, unless `here` gives an answer.
 
-        Raises Unavailable when there is none for a while; at once when the request was forwarded already.
+        What is of no task every instance has. Raises Unavailable when there is none for a while; at once when nobody
+        else would have it, or the request was forwarded already.
         """
         deadline = time.monotonic() + PATIENCE_S
         while True:
             body = here()
             if body is not None:
                 return Answer(200, body, self.name)
+            if task is None:
+                raise Unavailable("it is not here yet, or not any more")
             if is_forwarded:
                 raise Unavailable(f"{_name(task)} is not here")
             try:

@@ -48,7 +48,7 @@ class _Tables:
 
     async def value(self, request: Request) -> Response:
         table, key = self._table(request), decoded(request.path_params)["key"]
-        check_names(request.query_params, ())
+        check_names(request.query_params, ("partition",))
         if table.has_windows:
             raise HTTPException(400, f"a key of {table.name} has windows; ask for /tables/{table.name}/KEY/windows")
         asked = parse_key(key, table.kept.key)
@@ -64,7 +64,7 @@ class _Tables:
 
     async def windows(self, request: Request) -> Response:
         table = self._table(request)
-        check_names(request.query_params, ("earliest", "latest"))
+        check_names(request.query_params, ("earliest", "latest", "partition"))
         if not table.has_windows:
             raise HTTPException(400, f"{table.name} has no windows; ask for /tables/{table.name}/KEY")
         asked, times = parse_key(decoded(request.path_params)["key"], table.kept.key), span(request.query_params)
@@ -107,14 +107,17 @@ class _Tables:
     async def _ask_about_key(self, request: Request, table: ServedTable, key: Any, read: Question) -> Answer:
         path: bytes = request.scope["raw_path"]
         query: bytes = request.scope["query_string"]
-        return await self._ask(request, table, table.partition(key), read, path + b"?" + query if query else path)
+        # Who writes a table's topic, or a processor, may have another rule than Kafka's producers.
+        partition = number(request.query_params, "partition", table.partition(key), 0, table.partitions - 1)
+        return await self._ask(request, table, partition, read, path + b"?" + query if query else path)
 
     async def _ask(self, request: Request, table: ServedTable, partition: int, read: Question, path: bytes) -> Answer:
-        def here() -> bytes | None:
-            return self._queries.read(table.name, partition, read)
+        task, queries = table.task(partition), self._queries
 
-        is_forwarded = FORWARDED_BY in request.headers
-        return await self._forwarding.answer(table.task(partition), here, path, is_forwarded=is_forwarded)
+        def here() -> bytes | None:
+            return queries.read_global(table.name, read) if task is None else queries.read(table.name, partition, read)
+
+        return await self._forwarding.answer(task, here, path, is_forwarded=FORWARDED_BY in request.headers)
 
     def _table(self, request: Request) -> ServedTable:
         name = decoded(request.path_params)["store"]

@@ -1,4 +1,4 @@
-"""The tables of an application that can be asked for by name."""
+"""The tables of an application, and what its processors keep, that can be asked for by name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from tailrace.client import partition_of
 from tailrace.registry.serde import Serde
 from tailrace.streams.instances.claims import TaskId
 from tailrace.streams.node import StoredTable
+from tailrace.streams.operators.process import Process
 from tailrace.streams.plan import Plan
 from tailrace.streams.serving.keys import python_type, type_name
 from tailrace.streams.state.kept import Kept, KeptBySession, KeptByWindow
@@ -16,12 +17,15 @@ from tailrace.streams.topology import Topology
 
 @dataclass(frozen=True)
 class ServedTable:
-    """A table that is kept in a store, in so many `partitions` of a sub-topology."""
+    """A table that is kept in a store, in so many `partitions` of a sub-topology.
+
+    Without one it is a global table, which every instance has whole.
+    """
 
     kept: Kept
     value: Serde[Any] | None
-    subtopology: str
-    partitions: int
+    subtopology: str | None = None
+    partitions: int = 1
 
     @property
     def name(self) -> str:
@@ -34,12 +38,12 @@ class ServedTable:
         return isinstance(self.kept, KeptByWindow | KeptBySession)
 
     def partition(self, key: Any) -> int:
-        """The partition of a key. Raises SerdeError for what is no key of the table."""
+        """The partition that Kafka's producers choose for a key. Raises SerdeError for what is no key of the table."""
         return partition_of(self.kept.key.encode(key), self.partitions)
 
-    def task(self, partition: int) -> TaskId:
-        """The task that has a partition of it."""
-        return self.subtopology, partition
+    def task(self, partition: int) -> TaskId | None:
+        """The task that has a partition of it, None for a global table."""
+        return None if self.subtopology is None else (self.subtopology, partition)
 
     def described(self) -> dict[str, Any]:
         """What others may know of it: names of types are those of Python, None where they are not known."""
@@ -51,20 +55,24 @@ class ServedTable:
             "key": type_name(python_type(self.kept.key)),
             "value": value,
             "partitions": self.partitions,
+            "global": self.subtopology is None,
         }
 
 
 def served_tables(topology: Topology, plan: Plan, partitions: Mapping[str, int]) -> dict[str, ServedTable]:
-    """The tables that are kept, by name; `partitions` are the counts of all topics."""
+    """What is kept, by name; `partitions` are the counts of all topics."""
     places = {
         name: (sub.name, tasks)
         for sub, tasks in plan.tasks(partitions)
         for name in (*sub.stores, *sub.tables, *sub.flowing_tables)
     }
-    tables = {}
+    tables = [ServedTable(table.kept, table.value) for table in topology.global_tables.values()]
     for table in topology.tables:
         operator = table.node.operator
         if table.key is not None and isinstance(operator, StoredTable):
             kept = operator.kept(table.key)
-            tables[kept.store] = ServedTable(kept, table.value, *places[kept.store])
-    return dict(sorted(tables.items()))
+            tables.append(ServedTable(kept, table.value, *places[kept.store]))
+    for node in topology.nodes:
+        for builder in node.operator.builders if isinstance(node.operator, Process) else ():
+            tables.append(ServedTable(builder.kept, builder.value, *places[builder.kept.store]))
+    return {table.name: table for table in sorted(tables, key=lambda table: table.name)}

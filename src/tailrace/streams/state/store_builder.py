@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tailrace.registry.serde import Serde
 from tailrace.streams.state.expiry import Expiring
 from tailrace.streams.state.kept import Kept
 from tailrace.streams.state.store import Reader, StoreSpec
@@ -30,6 +31,10 @@ class StoreBuilder(Protocol):
     @property
     def kept(self) -> Kept:
         """How its keys are found."""
+
+    @property
+    def value(self) -> Serde[Any]:
+        """How its values are written."""
 
     def build(self, task: "Task") -> Built:
         """Make it in a task."""

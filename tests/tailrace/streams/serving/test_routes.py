@@ -18,6 +18,7 @@ from tailrace.streams.serving.metrics_routes import metrics_routes
 from tailrace.streams.serving.table_routes import table_routes
 from tailrace.streams.serving.tables import served_tables
 from tailrace.testing.topology_driver import TopologyDriver
+from tests.tailrace.streams.test_queries import CLICKS, LAST, RECENT, VISITS, Keeping
 
 
 class Instance:
@@ -32,6 +33,8 @@ class Instance:
         grouped.windowed_by(Sessions(3, grace=1_000)).count(store="sessions")
         numbers.map(lambda key, number: (number, {1, 2}), key=int, value=JsonSerde(set)).to_table(store="by-number")
         topology.table("limits/of", object_serde())
+        topology.global_table("rates", int)
+        numbers.process(Keeping, stores=[LAST, RECENT, CLICKS, VISITS])
         self.driver = TopologyDriver(topology)
         self.meeting = Meeting("app", StreamsConfig("nowhere:1", None))
         plan = Plan(topology)
@@ -77,11 +80,19 @@ def failed(response, status):
 
 def test_the_tables_are_told(instance):
     assert instance.get("/tables").json() == [
-        {"name": "by-number", "kind": "keys", "key": "int", "value": "set", "partitions": 1},
-        {"name": "counts", "kind": "keys", "key": "str", "value": "int", "partitions": 1},
-        {"name": "limits/of", "kind": "keys", "key": "str", "value": None, "partitions": 1},
-        {"name": "sessions", "kind": "sessions", "key": "str", "value": "int", "partitions": 1},
-        {"name": "windows", "kind": "windows", "key": "str", "value": "int", "partitions": 1},
+        {"name": name, "kind": kind, "key": key, "value": value, "partitions": 1, "global": name == "rates"}
+        for name, kind, key, value in (
+            ("by-number", "keys", "int", "set"),
+            ("clicks", "windows", "str", "int"),
+            ("counts", "keys", "str", "int"),
+            ("last", "keys", "str", "int"),
+            ("limits/of", "keys", "str", None),
+            ("rates", "keys", "str", "int"),
+            ("recent", "keys", "str", "int"),
+            ("sessions", "sessions", "str", "int"),
+            ("visits", "sessions", "str", "int"),
+            ("windows", "windows", "str", "int"),
+        )
     ]
 
 
@@ -110,7 +121,8 @@ def test_what_is_not_committed_is_not_seen(instance):
 
 def test_what_there_is_not_is_told(instance):
     assert failed(instance.get("/tables/count/a"), 404) == (
-        "there is no table 'count'; there are: by-number, counts, limits/of, sessions, windows"
+        "there is no table 'count'; there are: "
+        "by-number, clicks, counts, last, limits/of, rates, recent, sessions, visits, windows"
     )
     assert failed(instance.get("/tables/counts/a"), 404) == "counts has no value for the key 'a'"
     assert failed(instance.get("/tables/no"), 404)
@@ -122,7 +134,10 @@ def test_what_there_is_not_is_told(instance):
     ("path", "message"),
     [
         ("/tables/by-number/five", "'five' is no key: expected the JSON of int"),
-        ("/tables/counts/a?limit=1", "there is no parameter 'limit' here; expected none"),
+        ("/tables/counts/a?limit=1", "there is no parameter 'limit' here; expected partition"),
+        ("/tables/last/a?partition=1", "partition='1': expected a whole number from 0 to 0"),
+        ("/tables/rates/a?partition=1", "partition='1': expected a whole number from 0 to 0"),
+        ("/tables/clicks/a/windows?partition=x", "partition='x': expected a whole number from 0 to 0"),
         ("/tables?limit=1", "there is no parameter"),
         ("/tables/counts?limit=1001", "limit='1001': expected a whole number from 1 to 1000"),
         ("/tables/counts?partition=1", "partition='1': expected a whole number from 0 to 0"),
@@ -186,6 +201,38 @@ def test_sessions_are_given_for_a_key_and_for_all(instance):
     assert page["entries"] == [first, second]
     assert instance.get(f"/tables/sessions?cursor={page['next']}").json()["entries"][0]["key"] == "b"
     assert instance.get("/tables/sessions?first=b").json()["next"] is None
+
+
+def test_what_a_processor_keeps_is_given_until_it_expires(instance):
+    for key, value, time in (("a", 1, 1_003), ("b", 2, 1_004)):
+        instance.driver.pipe("numbers", key, value, timestamp=time)
+    for name in ("last", "recent"):
+        assert instance.get(f"/tables/{name}/a").json() == {"key": "a", "value": 1}
+        assert [each["key"] for each in instance.get(f"/tables/{name}").json()["entries"]] == ["a", "b"]
+    click = {"key": "a", "start": 1_000, "end": 1_010, "value": 1}
+    visit = {"key": "a", "start": 1_003, "end": 1_008, "value": 1}
+    for name, window in (("clicks", click), ("visits", visit)):
+        assert instance.get(f"/tables/{name}/a/windows").json() == {"entries": [window]}
+        assert window in instance.get(f"/tables/{name}").json()["entries"]
+        assert instance.get(f"/tables/{name}/a").status_code == 400
+    instance.driver.pipe("numbers", "c", 3, timestamp=1_200)
+    assert instance.get("/tables/last/a").status_code == 200
+    assert instance.get("/tables/recent/a").status_code == 404
+    assert instance.get("/tables/clicks/a/windows").json() == {"entries": []}
+    assert [each["key"] for each in instance.get("/tables/visits").json()["entries"]] == ["c"]
+
+
+def test_a_global_table_is_given_by_whoever_is_asked(instance):
+    assert instance.get("/tables/rates/a").status_code == 404
+    for key, value in (("b", 2), ("a", 1)):
+        instance.driver.pipe("rates", key, value)
+    assert instance.get("/tables/rates/a").json() == {"key": "a", "value": 1}
+    page = instance.get("/tables/rates?limit=1").json()
+    assert page["entries"] == [{"key": "a", "value": 1}]
+    assert instance.get(f"/tables/rates?cursor={page['next']}").json()["entries"] == [{"key": "b", "value": 2}]
+    assert instance.get("/tables/rates/a", **{FORWARDED_BY: "3"}).status_code == 200
+    instance.stop()
+    assert failed(instance.get("/tables/rates/a"), 503) == "it is not here yet, or not any more"
 
 
 def test_what_json_cannot_say_is_told(instance):

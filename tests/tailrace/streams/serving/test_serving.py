@@ -6,10 +6,11 @@ import time
 import httpx
 import pytest
 
-from tailrace.client import Topic, ensure_topics, producer
+from tailrace.client import Topic, ensure_topics, partition_of, producer
 from tailrace.listening import AddressUnavailable, address_of, take_address
-from tailrace.streams import StreamsConfig, run
+from tailrace.streams import Stored, StreamsConfig, Topology, run
 from tailrace.streams.serving.forwarding import ANSWERED_BY
+from tailrace.testing.port import free_port
 from tests.tailrace.streams.application import PARTITIONS, Application
 from tests.tailrace.streams.chaos.instances import Instances
 from tests.tailrace.streams.test_queries import counting
@@ -99,6 +100,60 @@ def test_each_answers_for_all_also_when_one_has_been_killed(engine, unique, tmp_
             wait_until(lambda name=name: cluster.owners(name, counts) == {"1", "2"})
         cluster.stop("1")
         wait_until(lambda: [each["name"] for each in cluster.ask("2", "/instances").json()] == ["2"])
+
+
+SEEN = Stored("seen", str)
+
+
+class Seen:
+    """Keeps each value with the key that it came with, which is in another partition than the value would be."""
+
+    def __init__(self, context):
+        self._put = context.store(SEEN).put
+
+    def process(self, key, value):
+        self._put(value, key)
+
+
+def seeing(name, prefix):
+    topology = Topology(name)
+    topology.stream(f"{prefix}lines", str).process(Seen, stores=[SEEN])
+    topology.global_table(f"{prefix}rates", int)
+    return topology
+
+
+def test_each_answers_for_what_processors_keep_and_for_global_tables(engine, unique, tmp_path):
+    application = Application(engine.bootstrap_servers, unique("seen"), tmp_path, seeing)
+    lines, rates = f"{application.prefix}lines", f"{application.prefix}rates"
+    addresses = {name: f"127.0.0.1:{free_port()}" for name in ("1", "2")}
+
+    def ask(name, path):
+        return httpx.get(f"http://{addresses[name]}{path}", timeout=10, trust_env=False)
+
+    def answers(name, path, content):
+        response = ask(name, path)
+        return response.headers[ANSWERED_BY] if response.status_code == 200 and response.json() == content else None
+
+    with (
+        application.start("1", listen=addresses["1"]),
+        application.start("2", listen=addresses["2"]),
+    ):
+        for key in KEYS:
+            application.producer.produce(lines, f"line of {key}", key=key)
+        application.producer.produce(rates, (5).to_bytes(8, "big"), key="usd")
+        assert application.producer.flush(60) == 0
+        for name in ("1", "2"):
+            wait_until(lambda name=name: answers(name, f"/tables/{rates}/usd", {"key": "usd", "value": 5}) == name)
+            by = set()
+            for key in KEYS:
+                line, partition = f"line of {key}", partition_of(key.encode(), PARTITIONS)
+                path, content = f"/tables/seen/line%20of%20{key}", {"key": line, "value": key}
+                wait_until(lambda n=name, p=f"{path}?partition={partition}", c=content: answers(n, p, c))
+                by.add(ask(name, f"{path}?partition={partition}").headers[ANSWERED_BY])
+                is_there = partition_of(line.encode(), PARTITIONS) == partition
+                assert ask(name, path).status_code == (200 if is_there else 404)
+            assert by == {"1", "2"}
+            assert {each["value"] for each in ask(name, "/tables/seen").json()["entries"]} == set(KEYS)
 
 
 def test_the_address_is_taken_before_anything_else():
