@@ -1,5 +1,6 @@
 """How a topology runs."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,8 +11,9 @@ class StreamsConfig:
     """Settings of one instance of an application.
 
     `state`: folder for state; only this instance uses it. None keeps state in memory, where each start rebuilds it from
-    its topics. `instance`: a stable name that no other running instance of the application has: it is the transactional
-    id and the group's static member id, so that an instance that comes back takes over from its former self at once.
+    its topics. `in_memory`: names of stores, tables and global tables that are in memory although there is a folder.
+    `instance`: a stable name that no other running instance of the application has: it is the transactional id and the
+    group's static member id, so that an instance that comes back takes over from its former self at once.
     `max_task_idle_ms`: how long records of topics that are joined wait for earlier ones of another topic that may still
     be written; what is written already they wait for anyway.
 
@@ -33,6 +35,7 @@ class StreamsConfig:
     bootstrap_servers: str
     state: Path | None
     instance: str = "1"
+    in_memory: Collection[str] = ()
     commit_interval_ms: int = 100
     max_batch: int = 2_000
     max_task_idle_ms: int = 0

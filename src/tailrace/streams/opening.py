@@ -1,7 +1,7 @@
 """Opening: a task with the state that was on disk, if that can be caught up."""
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from tailrace.streams.metrics.counters import TaskCounters
 from tailrace.streams.output import Output
 from tailrace.streams.plan import Plan
 from tailrace.streams.restore import ENDS_TIMEOUT_S
-from tailrace.streams.state.backend import open_backend
+from tailrace.streams.state.divided_backend import open_backend
 from tailrace.streams.state.table import TableStore
 from tailrace.streams.task import Task
 
@@ -27,14 +27,15 @@ DELETIONS_KEPT_MS = 23 * 3_600_000
 class Opener:
     """Opens tasks with folders in `state`, or in memory; what they write is appended to `outputs`.
 
-    `uncommitted`: a reader of uncommitted records, which is asked where topics end. `counters`: where a task counts, by
-    its name.
+    `in_memory`: names of stores that are in memory anyway. `uncommitted`: a reader of uncommitted records, which is
+    asked where topics end. `counters`: where a task counts, by its name.
     """
 
     def __init__(
         self,
         plan: Plan,
         state: Path | None,
+        in_memory: Collection[str],
         outputs: list[Output],
         global_tables: Mapping[str, TableStore[Any, Any]],
         uncommitted: Consumer,
@@ -42,6 +43,7 @@ class Opener:
     ) -> None:
         self._plan = plan
         self._state = state
+        self._in_memory = in_memory
         self._outputs = outputs
         self._global_tables = dict(global_tables)
         self._uncommitted = uncommitted
@@ -67,7 +69,8 @@ class Opener:
     def _new_task(self, id_: TaskId, folder: Path | None) -> Task:
         name, partition = id_
         sub, counters = self._plan.named[name], self._counters(f"{name}-{partition}")
-        return Task(sub, partition, open_backend(folder), self._outputs, self._global_tables, counters)
+        backend = open_backend(folder, sub.in_memory(self._in_memory))
+        return Task(sub, partition, backend, self._outputs, self._global_tables, counters)
 
 
 def why_unusable(uncommitted: Consumer, task: Task) -> str | None:

@@ -1,6 +1,6 @@
 """The plan: a topology cut into sub-topologies where records go through topics, with partitions and internal topics."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from tailrace.streams.node import Node
 from tailrace.streams.operators.decide import Decide
 from tailrace.streams.operators.source import StreamSource, TableSource
 from tailrace.streams.patterns import Matches, matches
+from tailrace.streams.state.divided_backend import InMemory
 from tailrace.streams.subtopology import SubTopology, changelog_of
 
 if TYPE_CHECKING:
@@ -62,6 +63,19 @@ class Plan:
         may_die = any(handler is OnError.DEAD_LETTER or callable(handler) for handler in handling.handlers)
         own = {handling.dead_letters} if may_die else set()
         return ({*self.of_topic, *self.global_tables, *self._sinks} | own) - set(self._repartitions)
+
+    def check_stores(self, names: Collection[str]) -> None:
+        """Raise TopologyError unless these are names of stores, tables or global tables."""
+        known = {name for sub in self.subtopologies for name in (*sub.stores, *sub.tables, *sub.flowing_tables)}
+        known |= self.global_tables.keys()
+        for name in sorted(set(names) - known):
+            there_are = ", ".join(sorted(known)) or "none"
+            raise TopologyError(f"{self.application} has no store {name!r} to keep in memory; there are: {there_are}")
+
+    def in_memory(self, names: Collection[str]) -> InMemory:
+        """The global tables that are in memory where all that has these names is."""
+        tables = frozenset(self.global_tables.keys() & names)
+        return InMemory(tables, tables)
 
     @cached_property
     def chooses_topics(self) -> bool:

@@ -69,7 +69,9 @@ class Planner:
             time.sleep(WAIT_S)
 
     def _plan_for(self, topics: Iterable[str]) -> Plan:
-        return Plan(self._topology, topics, counts_steps=self._config.metrics_recording_level == "debug")
+        plan = Plan(self._topology, topics, counts_steps=self._config.metrics_recording_level == "debug")
+        plan.check_stores(self._config.in_memory)
+        return plan
 
     def _made(self) -> dict[str, int]:
         counts = self._counts(self._config.topics_timeout_s)

@@ -1,6 +1,6 @@
 """A sub-topology: steps that work together in one task, with the topics and the state that they share."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeGuard
@@ -9,12 +9,14 @@ from urllib.parse import quote
 from tailrace.registry.serde import Serde
 from tailrace.streams.code.program import Program
 from tailrace.streams.handling import ErrorHandler, OnError
-from tailrace.streams.node import Node
+from tailrace.streams.node import Node, Operator
 from tailrace.streams.operators.decide import Decide
 from tailrace.streams.operators.join_streams import JoinStreamSide
+from tailrace.streams.operators.process import Process
 from tailrace.streams.operators.sink import Router, Sink
 from tailrace.streams.operators.source import StreamSource, TableSource
 from tailrace.streams.patterns import Matches
+from tailrace.streams.state.divided_backend import InMemory
 from tailrace.streams.state.store import StoreSpec
 
 if TYPE_CHECKING:
@@ -80,6 +82,18 @@ class SubTopology:
         self.journals = {
             topic: Journal(sink.value, sink.journal_of) for topic, sink in sinks.items() if sink.journal_of is not None
         }
+
+    def in_memory(self, names: Collection[str]) -> InMemory:
+        """What is in memory where the stores and tables of these names are.
+
+        With one store of a step, or of a processor's, go those that make it up: their topics are read together.
+        """
+        groups = (group for node in self.nodes for group in _stores_apart(node.operator))
+        stores = {name for group in groups if not group.isdisjoint(names) for name in group}
+        tables = (self.tables | self.flowing_tables).keys() & names
+        journals = {topic for topic, journal in self.journals.items() if journal.decide.store in stores}
+        changelogs = {self.changelog(name) for name in self.changelogged if name in stores}
+        return InMemory(frozenset(stores | tables), frozenset(tables | journals | changelogs))
 
     def changelog(self, store: str) -> str:
         """The topic that keeps the changes of a store."""
@@ -152,6 +166,12 @@ class SubTopology:
         """For each journal: how its events are read, and what applies one to a task's state."""
         folds = {journal.decide: journal.decide.fold(task) for journal in self.journals.values()}
         return {topic: (journal.value, folds[journal.decide]) for topic, journal in self.journals.items()}
+
+
+def _stores_apart(operator: Operator) -> list[set[str]]:
+    """The names of the stores of a step, those together that make up one for whoever asks."""
+    apart = [builder.specs for builder in operator.builders] if isinstance(operator, Process) else [operator.stores]
+    return [{spec.name for spec in specs} for specs in apart]
 
 
 def changelog_of(application: str, store: str) -> str:

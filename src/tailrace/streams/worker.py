@@ -32,7 +32,8 @@ from tailrace.streams.planner import Planner
 from tailrace.streams.progress import Source
 from tailrace.streams.restore import ENDS_TIMEOUT_S
 from tailrace.streams.standby.standbys import Standbys
-from tailrace.streams.state.backend import Backend, open_backend
+from tailrace.streams.state.backend import Backend
+from tailrace.streams.state.divided_backend import open_backend
 from tailrace.streams.state.table import TableStore
 from tailrace.streams.task import Task
 from tailrace.streams.transaction import Transaction
@@ -72,7 +73,7 @@ class Worker:
         self._counters = metrics.application
         self._transaction = Transaction(plan, config, metrics.application, stop.is_set, is_careful=is_careful)
         self._written_at = self._looked_at = time.monotonic()
-        self._global_state = open_backend(config.state and config.state / "global")
+        self._global_state = open_backend(config.state and config.state / "global", plan.in_memory(config.in_memory))
         self._globals = GlobalTables(
             plan.application,
             plan.global_tables,
@@ -134,6 +135,7 @@ class Worker:
         self._opener = Opener(
             self._plan,
             self._config.state,
+            self._config.in_memory,
             self._transaction.outbox.outputs,
             self._globals.tables,
             self._uncommitted,

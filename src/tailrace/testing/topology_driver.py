@@ -14,8 +14,9 @@ from tailrace.registry.serde import Serde
 from tailrace.streams.output import Output
 from tailrace.streams.plan import Plan
 from tailrace.streams.queries import Queries
-from tailrace.streams.state.backend import Backend, MemoryBackend
+from tailrace.streams.state.backend import Backend
 from tailrace.streams.state.key_value import KeyValueStore
+from tailrace.streams.state.memory_backend import MemoryBackend
 from tailrace.streams.state.session_store import SessionStore
 from tailrace.streams.state.store import Store
 from tailrace.streams.state.table import TableStore

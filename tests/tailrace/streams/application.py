@@ -33,8 +33,8 @@ class Application:
             self.producer.produce(f"{self.prefix}additions", PackSerde(Add).encode(request), key=key)
         assert self.producer.flush(60) == 0
 
-    def start(self, instance="1", folder=None, queries=None, metrics=None, in_memory=False, **config):
-        state = None if in_memory else self.folder / (folder or instance)
+    def start(self, instance="1", folder=None, queries=None, metrics=None, has_folder=True, **config):
+        state = self.folder / (folder or instance) if has_folder else None
         return Running(self, instance, state, config, queries, metrics)
 
     def added(self):

@@ -12,7 +12,6 @@ from tailrace.client import read_to_end
 from tailrace.registry.errors import SerdeError
 from tailrace.streams import Topology, TopologyError
 from tailrace.streams.plan import Plan
-from tailrace.streams.state.backend import MemoryBackend
 from tailrace.streams.state.foreign_key import (
     Answer,
     AnswerSerde,
@@ -23,6 +22,7 @@ from tailrace.streams.state.foreign_key import (
     place_of,
     subscribers,
 )
+from tailrace.streams.state.memory_backend import MemoryBackend
 from tailrace.streams.state.store import Store
 from tailrace.streams.types import PLAIN, STRING
 from tailrace.testing.topology_driver import TopologyDriver

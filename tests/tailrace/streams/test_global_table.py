@@ -7,7 +7,7 @@ import pytest
 from tailrace.client import Topic, ensure_topics, producer
 from tailrace.streams import Topology
 from tailrace.streams.global_table import GlobalTables
-from tailrace.streams.state.backend import RocksBackend
+from tailrace.streams.state.rocks_backend import RocksBackend
 from tests.tailrace.streams.sums import Add, PackSerde
 
 PARTITIONS = 3

@@ -85,7 +85,7 @@ def test_stores_expire_alike_on_another_disk_and_in_another_instance(application
     send(application, range(200, 350))
     with application.start("2"):
         application.wait_for_records(out, 350)
-        with application.start("1", in_memory=True):
+        with application.start("1", has_folder=False):
             send(application, range(350, 500))
             application.wait_for_records(out, 500)
     send(application, range(500, 600))

@@ -19,7 +19,7 @@ from tailrace.streams import (
     Windowed,
     assignment,
 )
-from tailrace.streams.state.backend import MemoryBackend
+from tailrace.streams.state.memory_backend import MemoryBackend
 from tailrace.streams.state.store import Store
 from tailrace.testing.topology_driver import TopologyDriver
 from tests.tailrace.streams.application import Application

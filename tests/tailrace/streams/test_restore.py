@@ -13,7 +13,7 @@ from tailrace.streams import restore as module
 from tailrace.streams.opening import why_unusable
 from tailrace.streams.plan import Plan
 from tailrace.streams.restore import restore
-from tailrace.streams.state.backend import MemoryBackend
+from tailrace.streams.state.memory_backend import MemoryBackend
 from tailrace.streams.task import Task
 from tests.tailrace.streams import sums
 from tests.tailrace.streams.sums import Added, PackSerde

@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient
 from tailrace.client import Fetching, Topic, ensure_topics, read_to_end
 from tailrace.streams import StreamsConfig, TopologyError, run
 from tailrace.streams.opening import Opener
+from tailrace.streams.state.rocks_backend import RocksBackend
 from tailrace.streams.worker import Worker
 from tests.tailrace.streams.application import Application
 from tests.tailrace.streams.sums import Add, topology
@@ -80,10 +81,39 @@ def test_an_instance_with_an_empty_disk_rebuilds_its_state_from_the_events(appli
 def test_state_in_memory_is_rebuilt_from_the_events(application, tmp_path):
     for batch in range(2):
         application.send(requests(300, start=batch * 300))
-        with application.start("1", in_memory=True):
+        with application.start("1", has_folder=False):
             application.wait_for_added(300 * (batch + 1))
     check_exactly_once(application, 600)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("store", ["sums", "sums-settled"])
+def test_state_that_is_in_memory_beside_a_folder_is_rebuilt_and_may_move(application, tmp_path, store):
+    for batch, in_memory in enumerate(([], [store], [store], [])):
+        application.send(requests(300, start=batch * 200))  # a third of them were there before
+        with application.start("1", in_memory=in_memory):
+            application.wait_for_added(300 + batch * 200)
+        found = {key for _, _, key in kept(tmp_path / "1")}
+        assert found == (set() if in_memory else {"sums", "sums-settled"})
+    check_exactly_once(application, 900)
+
+
+def kept(folder):
+    """All entries of the tasks of an instance that are on disk, with their stores."""
+    for task in folder.iterdir():
+        if task.name != "global":
+            backend = RocksBackend(task)
+            for key, value in backend.range(b"a", b"z"):
+                yield key, value, key.partition(b"\0")[0].decode()
+            backend.close()
+
+
+@pytest.mark.parametrize("names", [["sum"], "sums"])
+def test_stores_that_there_are_not_cannot_be_in_memory(application, names):
+    with pytest.raises(TopologyError, match=r"has no store '.*' to keep in memory; there are: sums, sums-settled"):
+        run(
+            application.topology, StreamsConfig(application.bootstrap_servers, None, in_memory=names), threading.Event()
+        )
 
 
 def test_instances_share_the_work_and_hand_it_over(application):

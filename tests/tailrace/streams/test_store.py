@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tailrace.streams.state.backend import OPEN_PATIENCE_S, MemoryBackend, RocksBackend
+from tailrace.streams.state.divided_backend import DividedBackend, InMemory, open_backend
+from tailrace.streams.state.memory_backend import MemoryBackend
+from tailrace.streams.state.rocks_backend import OPEN_PATIENCE_S, RocksBackend
 from tailrace.streams.state.store import Store
 
 
@@ -22,9 +24,16 @@ def write(store, backend, offset):
     store.written()
 
 
-@pytest.fixture(params=["memory", "rocks"])
+DIVIDED = InMemory(frozenset({"numbers"}), frozenset({"journal"}))
+
+
+@pytest.fixture(params=["memory", "rocks", "divided"])
 def backend(request, tmp_path):
-    backend = MemoryBackend() if request.param == "memory" else RocksBackend(tmp_path)
+    backend = {
+        "memory": MemoryBackend,
+        "rocks": lambda: RocksBackend(tmp_path),
+        "divided": lambda: DividedBackend(RocksBackend(tmp_path), DIVIDED),
+    }[request.param]()
     yield backend
     backend.close()
 
@@ -197,3 +206,62 @@ def test_a_folder_that_is_opened_again_has_the_settings_that_it_was_made_with(tm
     made = settings()
     assert "filter_policy=bloomfilter" in made
     assert settings() == made
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.lists(st.tuples(st.integers(0, 9), st.one_of(st.none(), st.integers(0, 9))), max_size=4),
+            st.tuples(st.integers(0, 10), st.integers(0, 10)),
+        )
+    )
+)
+def test_memory_gives_what_is_there_in_order(steps):
+    backend, model = MemoryBackend(), {}
+    for step in steps:
+        if isinstance(step, list):
+            entries = [(b"%d" % key, None if value is None else b"%d" % value) for key, value in step]
+            backend.write(entries, {})
+            model |= dict(entries)
+        else:
+            start, end = (bytes([ord("0") + place]) for place in step)
+            expected = [(k, v) for k, v in sorted(model.items()) if v is not None and start <= k < end]
+            found, keys = backend.range(start, end), backend.keys(start, end)
+            backend.write([(key, None) for key in model], {})  # of which they do not take notice
+            backend.write(model.items(), {})
+            assert (list(found), list(keys)) == (expected, [key for key, _ in expected])
+
+
+def test_a_folder_forgets_what_is_in_memory_now_and_nothing_else(tmp_path):
+    def opened(*names):
+        in_memory = InMemory(frozenset(names), frozenset(f"{name}-topic" for name in names))
+        return open_backend(tmp_path, in_memory)
+
+    def write(backend, value):
+        entries = [(b"%b\0key" % name, value) for name in (b"a", b"b", b"ab")]
+        backend.write(entries, {(f"{name}-topic", 0): int(value) for name in ("a", "b")})
+
+    def content(backend):
+        values = [backend.get(b"%b\0key" % name) for name in (b"a", b"b", b"ab")]
+        offsets = backend.offsets()
+        backend.close()
+        return [*values, offsets.get(("a-topic", 0)), offsets.get(("b-topic", 0))]
+
+    backend = opened()
+    write(backend, b"1")
+    assert content(backend) == [b"1", b"1", b"1", 1, 1]
+    backend = opened("a")
+    assert [backend.get(b"a\0key"), *backend.offsets()] == [None, ("b-topic", 0)]
+    write(backend, b"2")
+    assert content(backend) == [b"2", b"2", b"2", 2, 2]
+    assert content(opened()) == [None, b"2", b"2", None, 2]
+
+
+def test_what_is_in_memory_only_leaves_the_age_of_the_folder_alone(tmp_path):
+    backend = open_backend(tmp_path, InMemory(frozenset({"a"}), frozenset({"a-topic"})))
+    backend.write([(b"a\0key", b"1")], {("a-topic", 0): 1})
+    assert (backend.written_at_ms(), backend.size().entries) == (0, 1)
+    backend.write([(b"b\0key", b"1")], {("b-topic", 0): 1})
+    assert backend.written_at_ms() > 0
+    assert backend.size().entries >= 2
+    backend.close()

@@ -6,7 +6,7 @@ import pytest
 
 from tailrace.client import Topic, ensure_topics, producer
 from tailrace.streams import Emit, StreamsConfig, Topology, Tumbling, run
-from tailrace.streams.state.backend import RocksBackend
+from tailrace.streams.state.rocks_backend import RocksBackend
 from tailrace.testing.replay import Recorded, check_golden, load, record, replay, save
 
 START_MS = 1_700_000_000_000

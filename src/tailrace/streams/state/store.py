@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from tailrace.registry.serde import Serde
-from tailrace.streams.state.backend import Backend
+from tailrace.streams.state.backend import Backend, bounds_of
 
 V = TypeVar("V")
 V_co = TypeVar("V_co", covariant=True)
@@ -67,7 +67,7 @@ class Store(Generic[V]):
     ) -> None:
         self.name = name
         self._is_cached = cached
-        self._prefix = name.encode() + b"\0"
+        self._prefix, self._end = bounds_of(name)
         self._backend = backend
         self._encode = encode
         self._decode = decode
@@ -127,7 +127,7 @@ class Store(Generic[V]):
         """The first key from `start` on, inclusive, that has a value: what a range begins with, without the rest."""
         ordered, size = self._in_order(), len(self._prefix)
         place = bisect_left(ordered, start)
-        for prefixed, _ in self._backend.range(self._prefix + start, self._prefix[:-1] + b"\1"):
+        for prefixed in self._backend.keys(self._prefix + start, self._end):
             key = prefixed[size:]
             while place < len(ordered) and ordered[place] <= key:
                 if self._has_new(ordered[place]):
@@ -153,7 +153,7 @@ class Store(Generic[V]):
 
     def _merged(self, changed: dict[bytes, V | None], start: bytes, end: bytes | None) -> Iterator[tuple[bytes, V]]:
         """What the backend has, and what has changed since."""
-        stop = self._prefix[:-1] + b"\1" if end is None else self._prefix + end
+        stop = self._end if end is None else self._prefix + end
         size = len(self._prefix)
         ahead = sorted(changed, reverse=True)
         for prefixed, data in self._backend.range(self._prefix + start, stop):

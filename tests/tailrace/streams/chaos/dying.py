@@ -7,7 +7,7 @@ from itertools import count
 
 from tailrace.client import TransactionalProducer
 from tailrace.streams.outbox import Outbox
-from tailrace.streams.state.backend import RocksBackend
+from tailrace.streams.state.rocks_backend import RocksBackend
 from tailrace.streams.task import Task
 
 # The steps as `tailrace.streams.runtime` numbers them, each with the call that does it.

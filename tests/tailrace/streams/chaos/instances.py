@@ -18,7 +18,7 @@ class Instances:
     """Processes by the name of their instance; `settings` are of StreamsConfig."""
 
     def __init__(self, bootstrap_servers, application, folder, **settings):
-        self._where = [bootstrap_servers, application, json.dumps(settings)]
+        self._where, self._settings = [bootstrap_servers, application], settings
         self._folder = folder
         self.running = {}
 
@@ -29,9 +29,10 @@ class Instances:
         for name in list(self.running):
             self.kill(name)
 
-    def start(self, name, *death):
-        """`death`: the step at which it kills itself; see dying.py."""
-        argv = [sys.executable, "-m", "tests.tailrace.streams.chaos.instance", *self._where, name]
+    def start(self, name, *death, **settings):
+        """`death`: the step at which it kills itself; see dying.py. `settings`: further ones of this life."""
+        argv = [sys.executable, "-m", "tests.tailrace.streams.chaos.instance", *self._where]
+        argv += [json.dumps(self._settings | settings), name]
         with (self._folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 [*argv, str(self._folder / name), *death],

@@ -16,6 +16,15 @@ BATCHES_PER_ROUND = 8
 BATCH = 10
 
 
+# Of each step, as it is called, and of a table.
+STORES = ["words", "windows", "sessions", "left-join-2-left", "left-join-2-right", "chaos-names"]
+
+
+def start(system, name, random):
+    """Start an instance with some of its state in memory, perhaps other than before, or none, or all."""
+    system.instances.start(name, in_memory=random.sample(STORES, random.choice([0, 0, 2, len(STORES)])))
+
+
 def disturb(system, random):
     """Do one thing to the system; what was taken away comes back, now or later."""
     instances = system.instances
@@ -25,17 +34,17 @@ def disturb(system, random):
     match random.choice(["kill", "kill", "freeze", "add", "stop", "lose disk", "broker"]):
         case "kill":
             instances.kill(name)
-            instances.start(name)
+            start(system, name, random)
         case "freeze":
             instances.freeze(name, random.choice([0.5, 3.0]))
         case "add" if gone:
-            instances.start(random.choice(gone))
+            start(system, random.choice(gone), random)
         case "stop" if len(instances.running) > 2:
             instances.stop(name)
         case "lose disk":
             instances.kill(name)
             instances.lose_disk(name)
-            instances.start(name)
+            start(system, name, random)
         case "broker":
             system.broker.kill()
             system.broker.start()
@@ -55,7 +64,7 @@ def test_the_output_is_that_of_an_undisturbed_run(engine_name, group_protocol, s
         system, records = System(broker, tmp_path, **settings), Input(random)
         with system.instances as instances:
             for name in ("1", "2"):
-                instances.start(name)
+                start(system, name, random)
             for _ in range(ROUNDS):
                 for _ in range(BATCHES_PER_ROUND):
                     system.send(records.next(BATCH))

@@ -6,7 +6,7 @@ from confluent_kafka import Message
 from tailrace.streams import Hopping, OnError, Topology, Tumbling
 from tailrace.streams.metrics.counters import TaskCounters
 from tailrace.streams.plan import Plan
-from tailrace.streams.state.backend import MemoryBackend
+from tailrace.streams.state.memory_backend import MemoryBackend
 from tailrace.streams.task import Task
 from tailrace.testing.topology_driver import TopologyDriver
 

@@ -135,7 +135,7 @@ def test_each_answers_for_what_processors_keep_and_for_global_tables(engine, uni
         return response.headers[ANSWERED_BY] if response.status_code == 200 and response.json() == content else None
 
     with (
-        application.start("1", listen=addresses["1"]),
+        application.start("1", listen=addresses["1"], in_memory=["seen", rates]),
         application.start("2", listen=addresses["2"]),
     ):
         for key in KEYS:

@@ -8,7 +8,7 @@ from tailrace.registry.errors import SerdeError
 from tailrace.streams import Topology
 from tailrace.streams.plan import Plan
 from tailrace.streams.standby.standby import Standby
-from tailrace.streams.state.backend import MemoryBackend
+from tailrace.streams.state.memory_backend import MemoryBackend
 from tailrace.streams.task import Task
 from tailrace.testing.topology_driver import TopologyDriver
 from tests.tailrace.streams.sums import Add, Added, PackSerde, Refused, Sum, decide

@@ -12,7 +12,7 @@ from tailrace.streams.plan import Plan
 from tailrace.streams.standby import standbys as module
 from tailrace.streams.standby.placement import standbys_of
 from tailrace.streams.standby.standbys import Standbys
-from tailrace.streams.state.backend import MemoryBackend
+from tailrace.streams.state.memory_backend import MemoryBackend
 from tailrace.streams.task import Task
 
 ADDRESS = "127.0.0.1:1"  # where nobody answers
