@@ -138,6 +138,13 @@ class Plan:
         # Tables are kept under their topics' names.
         names: set[str] = {topic for topic, source in self._sources() if isinstance(source, TableSource)}
         for sub in self.subtopologies:
+            # A task notes how far it has folded a topic once, whatever for.
+            for topic in sub.journals.keys() & (sub.tables.keys() | sub.flowing_tables.keys()):
+                store = sub.journals[topic].decide.store
+                raise TopologyError(
+                    f"{self.application}: {topic} has the events of {store}, whose decisions look it up as a table; "
+                    "they are given their own state, and others can have a table of it"
+                )
             journalled = [journal.decide for journal in sub.journals.values()]
             for node in sub.nodes:
                 if isinstance(node.operator, Decide) and node.operator not in journalled:

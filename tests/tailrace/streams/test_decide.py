@@ -108,6 +108,15 @@ def test_commits_rollbacks_writes_and_crashes_leave_the_outcome_of_an_undisturbe
         assert dict(rebuilt.store(store).unwritten()) == dict(undisturbed.store(store).unwritten())
 
 
+def test_events_that_are_looked_up_by_their_own_decisions_are_refused():
+    topology = Topology("sums")
+    table = topology.table("added", PackSerde(Added))
+    requests = topology.stream("additions", PackSerde(Add))
+    requests.decide("sums", decide, evolve, initial=Sum(), tables=[table]).to("added", PackSerde(Added))
+    with pytest.raises(TopologyError, match="added has the events of sums, whose decisions look it up as a table"):
+        Plan(topology)
+
+
 def test_events_that_go_nowhere_are_refused():
     topology = Topology("sums")
     topology.stream("additions", PackSerde(Add)).decide("sums", decide, evolve, initial=Sum())
