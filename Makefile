@@ -69,13 +69,14 @@ bench-streams: .venv-peers/done
 fuzz: .venv/fuzz            ## fuzz the broker; SECONDS_EACH=600 for longer, ARGS="request" for some targets only
 	@exec $(BIN)/python -m tests.tailrace.broker.fuzz $(ARGS)
 
+# What runs is what was tested: run.txt has the versions of dev.txt.
 requirements:               ## pin again what pyproject.toml asks for
 	@$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header requirements/build.in -o requirements/build.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header requirements/fuzz.in -o requirements/fuzz.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header requirements/peers.in -o requirements/peers.txt
-	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header pyproject.toml -o requirements/run.txt
 	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header --extra dev pyproject.toml -o requirements/dev.txt
+	$(BIN)/uv pip compile -q --generate-hashes --universal --python-version 3.11 --no-header -c requirements/dev.txt pyproject.toml -o requirements/run.txt
 
 clean:                      ## remove what was built, not your data
 	rm -rf .venv .venv-peers benchmarks/peers/kafka_streams/target .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts benchmarks/results
