@@ -2,8 +2,10 @@
 
 from confluent_kafka import KafkaError, KafkaException
 
-# Nobody answered.
-UNREACHABLE = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT})
+# Nobody answered, or there was nobody to ask.
+UNREACHABLE = frozenset(
+    {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE}
+)
 # A partition that was made a moment ago, or whose broker is starting, has no leader yet or one that knows no end yet.
 NO_LEADER = frozenset(
     {

@@ -194,11 +194,11 @@ def wait_until(condition, timeout_s=60):
 
 
 def test_a_cluster_that_goes_away_while_tasks_are_opened_is_waited_for(application, monkeypatch):
-    open_task, errors = Opener.open, [KafkaError(KafkaError._TIMED_OUT), KafkaError(KafkaError._TRANSPORT)]
+    open_task, errors = Opener.open, [KafkaError._TIMED_OUT, KafkaError._TIMED_OUT_QUEUE, KafkaError._TRANSPORT]
 
     def opening(self, id_):
         if errors:
-            raise KafkaException(errors.pop())
+            raise KafkaException(KafkaError(errors.pop()))
         return open_task(self, id_)
 
     monkeypatch.setattr(Opener, "open", opening)
