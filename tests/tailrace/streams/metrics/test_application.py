@@ -73,20 +73,20 @@ def test_a_scrape_shows_what_was_done(application):
     assert after.value("tasks", application=name, state="running") == 0
 
 
-@pytest.mark.parametrize("in_memory", [True, False])
-def test_a_restarted_application_shows_what_it_restored(application, in_memory):
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_a_restarted_application_shows_what_it_restored(application, has_folder):
     application.send(requests(300))
     with application.start("1"):
         application.wait_for_added(300)
     application.send(requests(50, start=300))
     metrics = Metrics()
-    with application.start("2", in_memory=in_memory, metrics=metrics):
+    with application.start("2", has_folder=has_folder, metrics=metrics):
         wait_until(lambda: scrape(metrics).total("records_total") == 50)
         assert scrape(metrics).total("restored_records_total") == 300
         assert scrape(metrics).total("restore_remaining_records") == 0
         # For each key its sum, for each request its identity. RocksDB estimates, and counts what it has twice.
         wait_until(lambda: scrape(metrics).total("store_entries") >= 20 + 350)
-        assert not in_memory or scrape(metrics).total("store_entries") == 20 + 350
+        assert has_folder or scrape(metrics).total("store_entries") == 20 + 350
     assert scrape(metrics).total("produced_records_total") == 50
 
 
