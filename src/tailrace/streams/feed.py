@@ -19,9 +19,9 @@ from tailrace.streams.progress import Source
 
 log = structlog.get_logger("tailrace.streams")
 
-# Longer than an ordinary transaction that writes to a table's topic, and shorter than what makes people impatient.
-TABLE_WAIT_S = 1.0
-# A broker that does not say where a topic ends is asked again at the next poll.
+# Longer than a busy broker takes to give what a table's topic has, and shorter than a transaction may stay open.
+TABLE_WAIT_S = 5.0
+# A broker that does not say where a topic ends is asked again.
 ENDS_TIMEOUT_S = 0.5
 
 # A source, and consecutive records of it.
@@ -186,7 +186,7 @@ class Feed:
                 self._paused.discard(source)
 
     def _catch_up_tables(self) -> None:
-        """Read on until each table has all that its topic had when its task's records were read, for a second at most.
+        """Read on until each table has all that its topic had when its task's records were read; TABLE_WAIT_S at most.
 
         Whoever saw a table's record and then sent a request expects it to be seen here too, but the two come from
         different partitions, whose order among each other no broker promises.
@@ -195,6 +195,8 @@ class Feed:
         wanted = {(table, number) for topic, number in self._runs for table in self._plan.of_topic[topic].tables}
         known = ends(self._asker, wanted, ENDS_TIMEOUT_S) if wanted else {}
         while self._is_any_behind(wanted, known) and time.monotonic() < deadline:
+            if unknown := wanted - known.keys():
+                known |= ends(self._asker, unknown, ENDS_TIMEOUT_S)
             self._collect(self._read(self._max_batch, 0.002))
 
     def _is_any_behind(self, sources: Collection[Source], known: Mapping[Source, int]) -> bool:

@@ -162,6 +162,15 @@ def test_streams_wait_for_a_table_whose_log_has_more():
     assert offsets(fed.poll(0)) == [("accounts", [0, 1]), ("requests", [7])]
 
 
+def test_a_broker_that_does_not_say_where_a_table_ends_is_asked_again():
+    fed, consumer = feed([], {"accounts": 1})
+    consumer.is_broker_gone = True
+    back = [lambda: setattr(consumer, "is_broker_gone", False), Item(("accounts", 0))]
+    consumer.script += [Item(("requests", 7)), None, *back, None, None, Item(("accounts", 1))]
+    assert offsets(fed.poll(0)) == [("accounts", [0]), ("requests", [7])]
+    assert consumer.asked > 1
+
+
 def test_what_waits_for_no_table_asks_for_no_ends():
     fed, consumer = feed([Item(("accounts", 0)), Item(("accounts", 1))], {"accounts": 9})
     assert offsets(fed.poll(0)) == [("accounts", [0, 1])]
