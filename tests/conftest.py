@@ -110,9 +110,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(f"REQUIRE_ALL=1 forbids skips, and {skipped} tests were skipped", red=True)
 
 
-def pytest_unconfigure() -> None:
-    """A thread that a failed test left behind must not keep the run from ending: it is shown, and the run fails."""
-    faulthandler.dump_traceback_later(EXIT_TIMEOUT_S, exit=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A thread that a failed test left behind must not keep the run from ending: it is shown, and the run fails.
+
+    One of several processes that run tests may wait longer for the others, and is ended with them.
+    """
+    if not hasattr(config, "workerinput"):
+        faulthandler.dump_traceback_later(EXIT_TIMEOUT_S, exit=True)
 
 
 @pytest.fixture(scope="session")

@@ -13,9 +13,10 @@ from confluent_kafka import (
     KafkaException,
     TopicPartition,
 )
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, ResourceType
+from confluent_kafka.admin import NewPartitions
 
 from tailrace.testing.broker import BrokerProcess
+from tests.groups import make_quick
 
 from .conftest import GIVE_UP_S, Clients
 from .test_groups import assigned, poll_until
@@ -34,12 +35,7 @@ while True:
 def quick_group(clients: Clients, session_timeout_ms: int = 5000) -> str:
     """A group whose members are heard of often."""
     group = clients.unique("group")
-    configs = {"consumer.heartbeat.interval.ms": 100, "consumer.session.timeout.ms": session_timeout_ms}
-    entries = [
-        ConfigEntry(name, str(value), incremental_operation=AlterConfigOpType.SET) for name, value in configs.items()
-    ]
-    resource = ConfigResource(ResourceType.GROUP, group, incremental_configs=entries)
-    clients.admin.incremental_alter_configs([resource])[resource].result(GIVE_UP_S)
+    make_quick(clients.common["bootstrap.servers"], group, session_timeout_ms)
     return group
 
 

@@ -7,11 +7,14 @@ are confluent-kafka's own objects, except for the transactional producer, whose 
 from tailrace.client.admin import Topic, admin, ensure_topics, wait_for_broker, wait_for_topics
 from tailrace.client.catch_up import CatchUp
 from tailrace.client.consumer import consumer, read_to_end
+from tailrace.client.consumer_protocol import has_consumer_protocol, membership_ended, release_instance
 from tailrace.client.dead_letter import dead_letter_headers
 from tailrace.client.errors import (
     BrokerUnreachable,
     ConsumerFenced,
     ConsumerStalled,
+    GroupProtocolUnsupported,
+    InstanceUnreleased,
     ProducerFenced,
     TransactionAborted,
 )
@@ -30,6 +33,8 @@ __all__ = [
     "ConsumerFenced",
     "ConsumerStalled",
     "Fetching",
+    "GroupProtocolUnsupported",
+    "InstanceUnreleased",
     "ProducerFenced",
     "Record",
     "Topic",
@@ -43,13 +48,16 @@ __all__ = [
     "dead_letter_headers",
     "ends",
     "ensure_topics",
+    "has_consumer_protocol",
     "is_passing",
     "is_refusal",
     "is_unreachable",
     "may_be_refusal",
+    "membership_ended",
     "partition_of",
     "producer",
     "read_to_end",
+    "release_instance",
     "wait_for_broker",
     "wait_for_topics",
     "watermarks",

@@ -1,11 +1,13 @@
 """What can go wrong between a client and a cluster.
 
 ClientError
-├── BrokerUnreachable    nobody answers at the address
-├── TransactionAborted   this transaction is undone; begin again from the committed offsets
-├── ProducerFenced       another producer took over the transactional id; this one must go
-├── ConsumerFenced       another member took over the place in the group; this one must go
-└── ConsumerStalled      the consumer gets no records any more; another one will
+├── BrokerUnreachable         nobody answers at the address
+├── TransactionAborted        this transaction is undone; begin again from the committed offsets
+├── ProducerFenced            another producer took over the transactional id; this one must go
+├── ConsumerFenced            another member took over the place in the group; this one must go
+├── ConsumerStalled           the consumer gets no records any more; another one will
+├── InstanceUnreleased        the place in the group is still that of a member that did not leave
+└── GroupProtocolUnsupported  the group takes no members of this protocol
 """
 
 from collections.abc import Collection
@@ -49,6 +51,14 @@ class ProducerFenced(ClientError):
 
 class ConsumerFenced(ClientError):
     """The consumer can do nothing any more: its place in the group is taken, or given up by the coordinator."""
+
+
+class InstanceUnreleased(ClientError):
+    """A member of the group has the consumer's instance id and did not leave; perhaps it was killed (KIP-848)."""
+
+
+class GroupProtocolUnsupported(ClientError):
+    """The cluster does not have the group protocol, or has it switched off, or the group has members of another."""
 
 
 class ConsumerStalled(ClientError):

@@ -19,10 +19,10 @@ class StreamsConfig:
 
     `pattern_refresh_interval_s`: how often the cluster is asked which topics there are that patterns mean.
 
-    `group_protocol`: with "classic", an instance that was killed and starts again has its partitions back at once, but
-    every rebalance stops all instances for a moment. With "consumer" (KIP-848) only what moves stops, but the
-    partitions of a killed instance wait until the cluster gives up on it: 45 s, unless it is configured otherwise.
-    `session_timeout_ms` is of the classic protocol.
+    `group_protocol`: with "consumer" (KIP-848) only what moves stops in a rebalance, with "classic" everything does;
+    "auto" is the first where the cluster has it. With both, an instance that is killed or stopped has its partitions
+    back as soon as it starts again. If it does not, others take them when its session ends: after `session_timeout_ms`
+    with "classic", and with "consumer" after what the cluster says, which is 45 s if nobody has changed it.
 
     `metrics_port`: where `/metrics` and `/ready` are served on the loopback interface; 0 is any free port, None serves
     nothing. `metrics_recording_level`: with "debug", records are counted at each step, too.
@@ -41,7 +41,7 @@ class StreamsConfig:
     max_task_idle_ms: int = 0
     max_records_per_commit: int = 10_000
     write_interval_ms: int = 500
-    group_protocol: Literal["classic", "consumer"] = "classic"
+    group_protocol: Literal["auto", "consumer", "classic"] = "auto"
     session_timeout_ms: int = 10_000
     transaction_timeout_ms: int = 10_000
     topics_timeout_s: float = 60.0

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from tailrace.client import ConsumerFenced, Record, consume, ends
+from tailrace.client import Record, consume, ends, membership_ended
 from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
 from tailrace.streams.instances.claims import TaskId
@@ -82,13 +82,16 @@ class Feed:
         for source in begun:
             if source not in given:
                 self._seek(source)
-                self._consumer.resume([TopicPartition(*source)])
+        if begun:
+            # Also those that were given just now: they may have been held before they were revoked.
+            self._consumer.resume([TopicPartition(*source) for source in begun])
 
     def poll(self, timeout_s: float) -> list[Run]:
         """Take what is there, waiting only for the first record; tables, caught up with their logs, come first, and
         what is joined comes in order of time.
 
-        Raises ConsumerFenced when another member has this one's place.
+        Raises ConsumerFenced when another member has this one's place, InstanceUnreleased and GroupProtocolUnsupported
+        when it was not let in.
         """
         self._runs = {}
         count = self._collect(self._read(1, timeout_s))
@@ -281,7 +284,7 @@ class Feed:
 
 
 def _check_place(events: Sequence[Record]) -> None:
-    """Raise ConsumerFenced when the member has lost its place.
+    """Raise when the member has lost its place, or did not get it.
 
     Even a lone static member is told so when it comes back after its session was given up. It is told once, often by
     the very call that also revokes its partitions; from then on its consumer gives nothing.
@@ -289,4 +292,4 @@ def _check_place(events: Sequence[Record]) -> None:
     for event in events:
         error = event.error()
         if error is not None and (error.fatal() or error.code() == KafkaError._FATAL):
-            raise ConsumerFenced(error.str())
+            raise membership_ended(error.str())

@@ -26,10 +26,18 @@ from contextlib import ExitStack, contextmanager
 
 import structlog
 
-from tailrace.client import BrokerUnreachable, ConsumerFenced, ConsumerStalled, ProducerFenced
+from tailrace.client import (
+    BrokerUnreachable,
+    ConsumerFenced,
+    ConsumerStalled,
+    GroupProtocolUnsupported,
+    InstanceUnreleased,
+    ProducerFenced,
+)
 from tailrace.listening import address_of, host_and_port, take_address
 from tailrace.streams.config import StreamsConfig
 from tailrace.streams.instances.meeting import Meeting
+from tailrace.streams.joining import Joining
 from tailrace.streams.metrics.metrics import Metrics
 from tailrace.streams.metrics.serving import served
 from tailrace.streams.planner import Planner
@@ -60,8 +68,8 @@ def run(
     `queries` shows its tables to other threads, `metrics` its metrics.
 
     Raises TopologyError for partition counts that do not fit, LookupError for missing topics, OffsetsLost,
-    BrokerUnreachable, AddressUnavailable, ValueError for an address that is none, and whatever an operator raises: the
-    caller ends the process then, and a new one does the work again.
+    BrokerUnreachable, GroupProtocolUnsupported, AddressUnavailable, ValueError for an address that is none, and
+    whatever an operator raises: the caller ends the process then, and a new one does the work again.
     """
     queries, metrics = queries or Queries(), metrics or Metrics()
     metrics.identity = topology.name, config.instance
@@ -92,16 +100,18 @@ def _run(
     metrics: Metrics,
     meeting: Meeting | None,
 ) -> None:
-    is_careful = False
+    application, is_careful = planner.plan.application, False
+    joining = Joining(application, config)
     while not stop.is_set():
         try:
-            worker = Worker(planner, config, stop, on_running, metrics, meeting, is_careful=is_careful)
+            worker = Worker(planner, joining.config, stop, on_running, metrics, meeting, is_careful=is_careful)
             queries.attach(worker.tasks, worker.global_tables)
             worker.run()
+        except (InstanceUnreleased, GroupProtocolUnsupported) as refusal:
+            if not joining.refused(refusal):
+                stop.wait(RESTART_PAUSE_S)
         except (ConsumerFenced, ConsumerStalled, ProducerFenced, BrokerUnreachable) as reason:
-            log.warning(
-                "starting over from what is committed", application=planner.plan.application, reason=str(reason)
-            )
+            log.warning("starting over from what is committed", application=application, reason=str(reason))
             metrics.state = "starting"
             is_careful = isinstance(reason, ProducerFenced) and reason.may_be_refusal
             stop.wait(RESTART_PAUSE_S)

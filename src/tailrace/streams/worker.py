@@ -101,7 +101,7 @@ class Worker:
         """Work until told to stop.
 
         Raises ProducerFenced, ConsumerFenced, ConsumerStalled or BrokerUnreachable when all that is in memory has to be
-        given up.
+        given up, InstanceUnreleased or GroupProtocolUnsupported when the group has not let it in.
         """
         try:
             self._metrics.attach(self)

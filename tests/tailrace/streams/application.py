@@ -7,6 +7,7 @@ from confluent_kafka import TopicPartition
 
 from tailrace.client import Topic, consume, consumer, ensure_topics, producer, read_to_end, watermarks
 from tailrace.streams import StreamsConfig, run
+from tests.groups import make_quick
 from tests.tailrace.streams.sums import Add, Added, PackSerde, topology
 
 PARTITIONS = 3
@@ -26,6 +27,7 @@ class Application:
         counts = {f"{self.prefix}{topic}": count for topic, count in (partitions or {}).items()}
         own = (Topic(topic, counts.get(topic, PARTITIONS), FOR_EVER) for topic in topics)
         ensure_topics(bootstrap_servers, [*own, Topic("dead-letters", 1)])
+        make_quick(bootstrap_servers, name, SESSION_TIMEOUT_MS)
         self.producer = producer(bootstrap_servers)
 
     def send(self, requests):

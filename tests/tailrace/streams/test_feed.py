@@ -370,5 +370,5 @@ def test_partitions_of_a_task_that_has_not_all_of_them_are_paused():
     assert consumer.paused == {"requests", "accounts"}
     assignment.is_held = False
     fed.assign([TopicPartition("accounts", 0)], [("accounts", 0), ("requests", 0)])
-    assert consumer.paused == {"accounts"}  # which the client takes for not paused, since it was just assigned
+    assert consumer.paused == set()
     assert consumer.sought == [("requests", 5)]

@@ -221,12 +221,13 @@ def test_a_topic_that_is_made_while_nobody_runs_is_read_by_an_instance_that_come
     application.check()
 
 
-def test_a_topic_that_is_deleted_is_read_no_more(engine, unique, tmp_path):
+@pytest.mark.parametrize("group_protocol", ["classic", "consumer"])
+def test_a_topic_that_is_deleted_is_read_no_more(engine, unique, tmp_path, group_protocol):
     application = Regions(engine.bootstrap_servers, unique("regions"), tmp_path)
     application.make("eu")
     application.make("us")
     admin = AdminClient({"bootstrap.servers": engine.bootstrap_servers})
-    with application.start("1", pattern_refresh_interval_s=0.5) as running:
+    with application.start("1", pattern_refresh_interval_s=0.5, group_protocol=group_protocol) as running:
         application.pay("us", 50)
         application.wait_for_all()
         running.running.clear()

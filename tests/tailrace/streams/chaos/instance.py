@@ -22,7 +22,6 @@ def main(bootstrap_servers, application, settings, instance, folder, *death):
         bootstrap_servers,
         Path(folder),
         instance=instance,
-        session_timeout_ms=2_000,
         **json.loads(settings),
     )
     run(build(application), config, stop)

@@ -10,6 +10,8 @@ import time
 from pathlib import Path
 
 from tailrace.deploy.orphan import die_with_parent
+from tests.groups import make_quick
+from tests.tailrace.streams.application import SESSION_TIMEOUT_MS
 
 ROOT = Path(__file__).parents[4]
 
@@ -18,9 +20,11 @@ class Instances:
     """Processes by the name of their instance; `settings` are of StreamsConfig."""
 
     def __init__(self, bootstrap_servers, application, folder, **settings):
-        self._where, self._settings = [bootstrap_servers, application], settings
+        self._where = [bootstrap_servers, application]
+        self._settings = {"session_timeout_ms": SESSION_TIMEOUT_MS} | settings
         self._folder = folder
         self.running = {}
+        make_quick(bootstrap_servers, application, SESSION_TIMEOUT_MS)
 
     def __enter__(self):
         return self

@@ -19,8 +19,6 @@ from tests.tailrace.streams.chaos.topology import INPUTS, OUTPUTS, build
 PARTITIONS = 4
 START_MS = 1_700_000_000_000
 KEYS = [f"k{number}" for number in range(10)]
-# So that the group gives up soon on members that were killed.
-IMPATIENT = {"group.consumer.session.timeout.ms": "2000", "group.consumer.heartbeat.interval.ms": "300"}
 # What Apache Kafka says when it cannot reload a coordinator that it began to use before it was loaded, which
 # happens when it is restarted on a busy machine. See docs/reliability.md.
 COORDINATOR_FAILED = b"No in-memory snapshot for epoch"
@@ -172,10 +170,10 @@ def undisturbed(records):
 
 def make_broker(engine_name, folder):
     if engine_name == "embedded":
-        return BrokerProcess(folder / "broker", options=[f"--override={each}={IMPATIENT[each]}" for each in IMPATIENT])
+        return BrokerProcess(folder / "broker")
     from tailrace.testing.kafka import KafkaProcess
 
-    return KafkaProcess(folder / "kafka", properties=IMPATIENT)
+    return KafkaProcess(folder / "kafka")
 
 
 def check(found, expected):
