@@ -13,19 +13,24 @@ log = structlog.get_logger("tailrace.streams")
 
 
 class Joining:
-    """Attempts to join, each of which may be refused for another reason.
-
-    `config`: that of the instance, with one of the two protocols instead of "auto".
-    """
+    """Attempts to join, each of which may be refused for another reason."""
 
     def __init__(self, application: str, config: StreamsConfig) -> None:
-        """Raises GroupProtocolUnsupported when the cluster does not know the one that is asked for, and
-        BrokerUnreachable."""
         self._application = application
         self._may_choose = config.group_protocol == "auto"
-        self.config = replace(config, group_protocol="consumer") if self._may_choose else config
-        if self.config.group_protocol == "consumer" and not has_consumer_protocol(config.bootstrap_servers):
-            self._use_classic("the cluster does not know it")
+        self._config = replace(config, group_protocol="consumer") if self._may_choose else config
+        self._has_asked = False
+
+    def config(self) -> StreamsConfig:
+        """That of the instance, with the protocol of the next attempt instead of "auto".
+
+        Raises BrokerUnreachable, or GroupProtocolUnsupported when there is no choice and the cluster does not know it.
+        """
+        if self._config.group_protocol == "consumer" and not self._has_asked:
+            if not has_consumer_protocol(self._config.bootstrap_servers):
+                self._use_classic("the cluster does not know KIP-848")
+            self._has_asked = True
+        return self._config
 
     def refused(self, refusal: InstanceUnreleased | GroupProtocolUnsupported) -> bool:
         """Make the next attempt another one; give whether it should come at once.
@@ -44,15 +49,14 @@ class Joining:
                 'with "auto" it would use "classic" then'
             )
         log.info("using the classic group protocol", application=self._application, reason=reason)
-        self.config = replace(self.config, group_protocol="classic")
+        self._config = replace(self._config, group_protocol="classic")
 
     def _take_place(self) -> bool:
         """Take the place of the instance's former self, which was killed, or let it be taken when its session ends."""
-        told = {"application": self._application, "instance": self.config.instance}
+        application, config = self._application, self._config
+        told = {"application": application, "instance": config.instance}
         try:
-            release_instance(
-                self.config.bootstrap_servers, self._application, instance_id(self._application, self.config)
-            )
+            release_instance(config.bootstrap_servers, application, instance_id(application, config))
         except (KafkaException, OSError) as error:
             log.warning("waiting until an instance that did not leave is given up", reason=str(error), **told)
             return False

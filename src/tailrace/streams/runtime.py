@@ -104,7 +104,7 @@ def _run(
     joining = Joining(application, config)
     while not stop.is_set():
         try:
-            worker = Worker(planner, joining.config, stop, on_running, metrics, meeting, is_careful=is_careful)
+            worker = Worker(planner, joining.config(), stop, on_running, metrics, meeting, is_careful=is_careful)
             queries.attach(worker.tasks, worker.global_tables)
             worker.run()
         except (InstanceUnreleased, GroupProtocolUnsupported) as refusal:

@@ -131,7 +131,7 @@ def test_both_engines_have_the_protocol(engine, form):
 
 
 @contextmanager
-def scripted(answer):
+def scripted(answer, port=0):
     """A server that gives one answer to whatever it is asked first, and its address."""
 
     def serve():
@@ -142,7 +142,7 @@ def scripted(answer):
             connection.sendall(answer)
 
     asked = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server(("127.0.0.1", port)) as server:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"127.0.0.1:{server.getsockname()[1]}", asked

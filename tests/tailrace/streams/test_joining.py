@@ -4,7 +4,14 @@ import pytest
 import structlog
 from confluent_kafka import ConsumerGroupType
 
-from tailrace.client import GroupProtocolUnsupported, InstanceUnreleased, Topic, ensure_topics, producer
+from tailrace.client import (
+    BrokerUnreachable,
+    GroupProtocolUnsupported,
+    InstanceUnreleased,
+    Topic,
+    ensure_topics,
+    producer,
+)
 from tailrace.streams import StreamsConfig
 from tailrace.streams.joining import Joining
 from tailrace.testing.port import free_port
@@ -73,17 +80,27 @@ def test_the_classic_protocol_is_used_where_the_group_has_members_of_it(broker, 
 @pytest.mark.parametrize(("keys", "expected"), [((18,), "classic"), ((18, 68), "consumer")])
 def test_a_cluster_is_asked_what_it_knows(keys, expected):
     with scripted(api_versions(*keys)) as (address, _):
-        assert Joining("app", StreamsConfig(address, None)).config.group_protocol == expected
+        assert Joining("app", StreamsConfig(address, None)).config().group_protocol == expected
 
 
 def test_nobody_waits_for_a_protocol_that_a_cluster_does_not_know():
     with scripted(api_versions(18)) as (address, _), pytest.raises(GroupProtocolUnsupported, match="app cannot join"):
-        Joining("app", StreamsConfig(address, None, group_protocol="consumer"))
+        Joining("app", StreamsConfig(address, None, group_protocol="consumer")).config()
+
+
+def test_a_cluster_that_is_not_there_yet_is_asked_again_and_one_that_answered_is_not():
+    port = free_port()
+    joining = Joining("app", StreamsConfig(f"127.0.0.1:{port}", None))
+    with pytest.raises(BrokerUnreachable):
+        joining.config()
+    with scripted(api_versions(18, 68), port):
+        assert joining.config().group_protocol == "consumer"
+    assert joining.config().group_protocol == "consumer"
 
 
 def test_the_classic_protocol_is_used_without_asking():
     config = StreamsConfig(f"127.0.0.1:{free_port()}", None, group_protocol="classic")
-    assert Joining("app", config).config == config
+    assert Joining("app", config).config() == config
 
 
 def test_a_place_that_cannot_be_released_is_waited_for():
