@@ -32,8 +32,6 @@ Address = tuple[str, int]
 MEANINGS: dict[str, type[ClientError]] = {
     KafkaError(KafkaError.UNRELEASED_INSTANCE_ID).str(): InstanceUnreleased,
     KafkaError(KafkaError.UNSUPPORTED_VERSION).str(): GroupProtocolUnsupported,
-    # What a group of the classic protocol answers that cannot change to the other one.
-    KafkaError(KafkaError.GROUP_ID_NOT_FOUND).str(): GroupProtocolUnsupported,
 }
 
 

@@ -7,7 +7,7 @@ ClientError
 ├── ConsumerFenced            another member took over the place in the group; this one must go
 ├── ConsumerStalled           the consumer gets no records any more; another one will
 ├── InstanceUnreleased        the place in the group is still that of a member that did not leave
-└── GroupProtocolUnsupported  the group takes no members of this protocol
+└── GroupProtocolUnsupported  the cluster does not have the group protocol
 """
 
 from collections.abc import Collection
@@ -58,7 +58,7 @@ class InstanceUnreleased(ClientError):
 
 
 class GroupProtocolUnsupported(ClientError):
-    """The cluster does not have the group protocol, or has it switched off, or the group has members of another."""
+    """The cluster does not have the group protocol, or has it switched off."""
 
 
 class ConsumerStalled(ClientError):

@@ -19,8 +19,8 @@ from tailrace.streams.progress import Source
 
 log = structlog.get_logger("tailrace.streams")
 
-# Longer than a busy broker takes to give what a table's topic has, and shorter than a transaction may stay open.
-TABLE_WAIT_S = 5.0
+# How long the worker does nothing else when a table is behind; what waits for it then waits on.
+TABLE_WAIT_S = 1.0
 # A broker that does not say where a topic ends is asked again.
 ENDS_TIMEOUT_S = 0.5
 
@@ -52,6 +52,8 @@ class Feed:
         self._rebalances = 0
         self._failure: BaseException | None = None
         self._runs: dict[Source, list[Record]] = {}
+        # What was read of streams while tables were caught up with, or waits for tables that are not yet.
+        self._ahead: Polled = [], []
         # Records that wait for earlier ones of their task's other topics, and sources that are not read meanwhile.
         self._timed: dict[TaskId, TimedInputs] = {}
         self._paused: set[Source] = set()
@@ -94,20 +96,26 @@ class Feed:
         when it was not let in.
         """
         self._runs = {}
-        count = self._collect(self._read(1, timeout_s))
-        if count:
-            count += self._collect(self._read(self._max_batch - 1, 0))
-        if any(topic not in self._plan.tables for topic, _ in self._runs):
-            self._catch_up_tables()
+        ahead, self._ahead = self._ahead, ([], [])
+        count = self._collect(ahead)
+        count += self._collect(self._read(1, 0 if count else timeout_s))
+        if 0 < count < self._max_batch:
+            count += self._collect(self._read(self._max_batch - count, 0))
+        has_tables = self._catch_up_tables()
         tables = [run for run in self._runs.items() if run[0][0] in self._plan.tables]
         streams = [run for run in self._runs.items() if run[0][0] not in self._plan.tables]
+        if not has_tables:
+            self._ahead[0][:0] = [record for _, records in streams for record in records]
+            self.is_drained = False
+            return tables
         runs = [*tables, *(run for run in streams if not self._is_timed(run[0])), *self._in_time_order(streams)]
-        self.is_drained = count < self._max_batch and not any(self._timed.values())
+        self.is_drained = count < self._max_batch and not any(self._timed.values()) and not self._ahead[0]
         return runs
 
     def rewind(self, sources: Iterable[Source]) -> None:
         """Read again from where the tasks of these sources are, and from where those records were that wait."""
-        again = set(sources)
+        again = {*sources, *_places(self._ahead)}
+        self._ahead = [], []
         for (_, partition), inputs in self._timed.items():
             if inputs:
                 again |= {(topic, partition) for topic in inputs.topics}
@@ -188,19 +196,33 @@ class Feed:
                     self._consumer.resume([TopicPartition(*source)])
                 self._paused.discard(source)
 
-    def _catch_up_tables(self) -> None:
-        """Read on until each table has all that its topic had when its task's records were read; TABLE_WAIT_S at most.
+    def _catch_up_tables(self) -> bool:
+        """Read on until each table has all that its topic had when its task's records were read, and give whether it
+        has; that may take longer than TABLE_WAIT_S.
 
         Whoever saw a table's record and then sent a request expects it to be seen here too, but the two come from
-        different partitions, whose order among each other no broker promises.
+        different partitions, whose order among each other no broker promises. Requests that come meanwhile may have
+        been sent after still later records of the table, so they wait for the next time.
         """
         deadline = time.monotonic() + TABLE_WAIT_S
-        wanted = {(table, number) for topic, number in self._runs for table in self._plan.of_topic[topic].tables}
+        streams = [source for source in self._runs if source[0] not in self._plan.tables]
+        wanted = {(table, number) for topic, number in streams for table in self._plan.of_topic[topic].tables}
         known = ends(self._asker, wanted, ENDS_TIMEOUT_S) if wanted else {}
-        while self._is_any_behind(wanted, known) and time.monotonic() < deadline:
+        while self._is_any_behind(wanted, known):
+            if time.monotonic() >= deadline:
+                return False
             if unknown := wanted - known.keys():
                 known |= ends(self._asker, unknown, ENDS_TIMEOUT_S)
-            self._collect(self._read(self._max_batch, 0.002))
+            self._collect(self._of_tables(self._read(self._max_batch, 0.002)))
+        return True
+
+    def _of_tables(self, polled: Polled) -> Polled:
+        """What was read of tables; the rest is kept for the next poll."""
+        found: Polled = [], []
+        for part, of_tables, ahead in zip(polled, found, self._ahead, strict=True):
+            for each in part:
+                (of_tables if each.topic() in self._plan.tables else ahead).append(each)
+        return found
 
     def _is_any_behind(self, sources: Collection[Source], known: Mapping[Source, int]) -> bool:
         return any(self._assignment.progress.is_behind(source, known) for source in sources)
@@ -219,9 +241,10 @@ class Feed:
         _check_place(events)
         if self._rebalances == before:
             return [each for each in polled if each.error() is None] if events else polled, events
-        places = ((each.topic(), each.partition()) for each in polled)
-        in_hand = {*self._runs, *(place for place in places if place[0] in self._plan.of_topic)}
+        read = (place for place in _places((polled, [])) if place[0] in self._plan.of_topic)
+        in_hand = {*self._runs, *_places(self._ahead), *read}
         self._runs.clear()
+        self._ahead = [], []
         if in_hand:
             self._begin_anew(in_hand)
         return [], []
@@ -281,6 +304,10 @@ class Feed:
                 self._forget_task(self._assignment.id_of(tp.topic, tp.partition))
         else:
             self._forget()
+
+
+def _places(polled: Polled) -> set[Source]:
+    return {(each.topic(), each.partition()) for part in polled for each in part}
 
 
 def _check_place(events: Sequence[Record]) -> None:

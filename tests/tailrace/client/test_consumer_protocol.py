@@ -177,7 +177,8 @@ def test_an_error_means_what_its_text_says():
     texts = {
         "Broker: The instance ID is still used by another member in the consumer group": InstanceUnreleased,
         "Broker: API version not supported": GroupProtocolUnsupported,
-        "Broker: The group id does not exist": GroupProtocolUnsupported,
+        # That also a coordinator says which has not loaded the group yet.
+        "Broker: The group id does not exist": ConsumerFenced,
         "Broker: Static consumer fenced by other consumer with same group.instance.id": ConsumerFenced,
     }
     for text, meaning in texts.items():

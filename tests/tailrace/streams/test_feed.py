@@ -10,6 +10,7 @@ from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartiti
 
 from tailrace.client import ConsumerFenced
 from tailrace.streams import StreamsConfig, Topology
+from tailrace.streams import feed as feed_module
 from tailrace.streams.feed import Feed
 from tailrace.streams.plan import Plan
 from tailrace.streams.progress import Progress
@@ -182,6 +183,57 @@ def test_streams_do_not_wait_for_what_a_table_got_later():
     grown = [lambda: consumer.ends.update(accounts=2), Item(("accounts", 0))]
     consumer.script += [Item(("requests", 7)), None, *grown, None, Item(("accounts", 1))]
     assert offsets(fed.poll(0)) == [("accounts", [0]), ("requests", [7])]
+
+
+def test_a_request_that_comes_while_a_table_is_caught_up_with_waits_for_what_was_written_before_it():
+    fed, consumer = feed([], {"accounts": 1})
+    grown = [lambda: consumer.ends.update(accounts=2), Item(("requests", 8)), Item(("accounts", 0))]
+    consumer.script += [Item(("requests", 7)), None, *grown, None, None]
+    assert offsets(fed.poll(0)) == [("accounts", [0]), ("requests", [7])]
+    assert not fed.is_drained
+    consumer.script += [Item(("accounts", 1))]
+    assert offsets(fed.poll(0)) == [("accounts", [1]), ("requests", [8])]
+    assert fed.is_drained
+
+
+def test_a_request_is_given_once_its_table_is_caught_up_with_however_long_that_takes(monkeypatch):
+    monkeypatch.setattr(feed_module, "TABLE_WAIT_S", 0.01)
+    fed, consumer = feed([Item(("requests", 7)), None, Item(("accounts", 0))], {"accounts": 2})
+    assert offsets(fed.poll(0)) == [("accounts", [0])]
+    for _ in range(3):
+        assert fed.poll(0) == []
+        assert not fed.is_drained
+    consumer.script += [Item(("requests", 8)), Item(("accounts", 1))]
+    assert offsets(fed.poll(0)) == [("accounts", [1]), ("requests", [7, 8])]
+    assert fed.is_drained
+
+
+@pytest.mark.parametrize("is_incremental", [True, False])
+def test_requests_that_wait_for_a_table_are_read_again_after_a_rebalance(monkeypatch, is_incremental):
+    monkeypatch.setattr(feed_module, "TABLE_WAIT_S", 0.01)
+    assignment = Assignment({"requests": 7, "accounts": 0}, accounts=0)
+    config = {"group_protocol": "consumer" if is_incremental else "classic"}
+    fed, consumer = feed([Item(("requests", 7))], {"accounts": 1}, assignment, **config)
+    assert fed.poll(0) == []
+    consumer.script += [lambda: consumer.callbacks["on_assign"](consumer, []), None]
+    assert fed.poll(0) == []
+    if is_incremental:
+        assert consumer.sought == [("requests", 7)]
+    else:
+        assert consumer.assigned == [[TopicPartition("requests", 0, 7), TopicPartition("accounts", 0, 0)]]
+    consumer.script += [Item(("requests", 7)), Item(("accounts", 0))]
+    assert offsets(fed.poll(0)) == [("accounts", [0]), ("requests", [7])]
+
+
+def test_requests_that_wait_for_a_table_are_read_again_after_an_abort(monkeypatch):
+    monkeypatch.setattr(feed_module, "TABLE_WAIT_S", 0.01)
+    assignment = Assignment({"requests": 6, "accounts": 0}, accounts=0)
+    fed, consumer = feed([Item(("requests", 7))], {"accounts": 1}, assignment)
+    assert fed.poll(0) == []
+    fed.rewind([])
+    assert consumer.sought == [("requests", 6)]
+    consumer.script += [Item(("requests", 6)), Item(("requests", 7)), Item(("accounts", 0))]
+    assert offsets(fed.poll(0)) == [("accounts", [0]), ("requests", [6, 7])]
 
 
 def test_the_end_of_a_table_counts_what_is_no_record():

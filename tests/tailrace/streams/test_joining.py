@@ -67,14 +67,21 @@ def test_the_classic_protocol_is_used_where_the_cluster_has_no_other(unique, tmp
         assert 'use "classic"' in str(insisting.failure)
 
 
-def test_the_classic_protocol_is_used_where_the_group_has_members_of_it(broker, unique, tmp_path):
+def test_an_instance_waits_until_those_of_the_other_protocol_are_gone(broker, unique, tmp_path):
     """The embedded broker does not change a group's protocol while it has members."""
     application = Application(broker.bootstrap_servers, unique("sums"), tmp_path)
     application.send(requests(300))
-    with application.start("1", group_protocol="classic"), application.start("2"):
-        application.wait_for_added(300)
-        assert group_type(application) is ConsumerGroupType.CLASSIC
-    check_exactly_once(application, 300)
+    with structlog.testing.capture_logs() as logs:
+        with application.start("1", group_protocol="classic"):
+            waiting = application.start("2")
+            application.wait_for_added(300)
+            wait_until(lambda: any(line["event"] == "starting over from what is committed" for line in logs))
+            assert group_type(application) is ConsumerGroupType.CLASSIC
+        with waiting:
+            application.send(requests(300, start=300))
+            application.wait_for_added(600)
+            assert group_type(application) is ConsumerGroupType.CONSUMER
+    check_exactly_once(application, 600)
 
 
 @pytest.mark.parametrize(("keys", "expected"), [((18,), "classic"), ((18, 68), "consumer")])
