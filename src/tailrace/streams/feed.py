@@ -114,7 +114,7 @@ class Feed:
 
     def rewind(self, sources: Iterable[Source]) -> None:
         """Read again from where the tasks of these sources are, and from where those records were that wait."""
-        again = {*sources, *_places(self._ahead)}
+        again = {*sources, *self._places(self._ahead)}
         self._ahead = [], []
         for (_, partition), inputs in self._timed.items():
             if inputs:
@@ -241,13 +241,17 @@ class Feed:
         _check_place(events)
         if self._rebalances == before:
             return [each for each in polled if each.error() is None] if events else polled, events
-        read = (place for place in _places((polled, [])) if place[0] in self._plan.of_topic)
-        in_hand = {*self._runs, *_places(self._ahead), *read}
+        in_hand = {*self._runs, *self._places(self._ahead), *self._places((polled, []))}
         self._runs.clear()
         self._ahead = [], []
         if in_hand:
             self._begin_anew(in_hand)
         return [], []
+
+    def _places(self, polled: Polled) -> set[Source]:
+        """Where records and events are from; an error may be of no topic."""
+        places = ((each.topic(), each.partition()) for part in polled for each in part)
+        return {place for place in places if place[0] in self._plan.of_topic}
 
     def _begin_anew(self, in_hand: Collection[Source]) -> None:
         """Read again what was in hand when a rebalance came, of what is still here or has come back."""
@@ -304,10 +308,6 @@ class Feed:
                 self._forget_task(self._assignment.id_of(tp.topic, tp.partition))
         else:
             self._forget()
-
-
-def _places(polled: Polled) -> set[Source]:
-    return {(each.topic(), each.partition()) for part in polled for each in part}
 
 
 def _check_place(events: Sequence[Record]) -> None:

@@ -228,7 +228,8 @@ def test_requests_that_wait_for_a_table_are_read_again_after_a_rebalance(monkeyp
 def test_requests_that_wait_for_a_table_are_read_again_after_an_abort(monkeypatch):
     monkeypatch.setattr(feed_module, "TABLE_WAIT_S", 0.01)
     assignment = Assignment({"requests": 6, "accounts": 0}, accounts=0)
-    fed, consumer = feed([Item(("requests", 7))], {"accounts": 1}, assignment)
+    error = Item((None, 0), KafkaError._ALL_BROKERS_DOWN)
+    fed, consumer = feed([Item(("requests", 7)), None, error], {"accounts": 1}, assignment)
     assert fed.poll(0) == []
     fed.rewind([])
     assert consumer.sought == [("requests", 6)]
