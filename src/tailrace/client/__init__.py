@@ -7,7 +7,12 @@ are confluent-kafka's own objects, except for the transactional producer, whose 
 from tailrace.client.admin import Topic, admin, ensure_topics, wait_for_broker, wait_for_topics
 from tailrace.client.catch_up import CatchUp
 from tailrace.client.consumer import consumer, read_to_end
-from tailrace.client.consumer_protocol import has_consumer_protocol, membership_ended, release_instance
+from tailrace.client.consumer_protocol import (
+    assigned_partitions,
+    has_consumer_protocol,
+    membership_ended,
+    release_instance,
+)
 from tailrace.client.dead_letter import dead_letter_headers
 from tailrace.client.errors import (
     BrokerUnreachable,
@@ -42,6 +47,7 @@ __all__ = [
     "TransactionalProducer",
     "admin",
     "all_ends",
+    "assigned_partitions",
     "consume",
     "consume_available",
     "consumer",

@@ -1,17 +1,18 @@
 """The group protocol of KIP-848, as far as librdkafka leaves it to its users.
 
 It does not ask whether the cluster has the protocol, and waits for ever where that is older than 4.0. It gives up where
-it is to take the place of a static member that was killed, which has it until its session ends. And of a fatal error
-only the text says which one it is.
+it is to take the place of a static member that was killed, which has it until its session ends. Of a fatal error only
+the text says which one it is. And after a lost connection it tells the coordinator what it has without the partitions
+whose assignment the application has not confirmed yet: those are given to another member, while this one gets them too.
 """
 
-import socket
+from __future__ import annotations
+
 import struct
-from io import BytesIO
+from typing import TYPE_CHECKING
 
 from confluent_kafka import KafkaError, KafkaException
 
-from tailrace.client.admin import admin
 from tailrace.client.errors import (
     BrokerUnreachable,
     ClientError,
@@ -19,15 +20,14 @@ from tailrace.client.errors import (
     GroupProtocolUnsupported,
     InstanceUnreleased,
 )
-from tailrace.listening import host_and_port
+from tailrace.client.requests import TIMEOUT_S, Address, addresses, ask, check, exchange
+
+if TYPE_CHECKING:
+    from kio.schema.consumer_group_describe.v0.response import Member
 
 API_VERSIONS, CONSUMER_GROUP_HEARTBEAT = 18, 68
 # The epoch in which a static member goes and is expected back.
 LEAVE_GROUP_STATIC_MEMBER_EPOCH = -2
-TIMEOUT_S = 5.0
-DEFAULT_PORT = 9092
-
-Address = tuple[str, int]
 
 MEANINGS: dict[str, type[ClientError]] = {
     KafkaError(KafkaError.UNRELEASED_INSTANCE_ID).str(): InstanceUnreleased,
@@ -37,11 +37,11 @@ MEANINGS: dict[str, type[ClientError]] = {
 
 def has_consumer_protocol(bootstrap_servers: str) -> bool:
     """Whether the cluster knows the protocol; that it is switched off, joining tells. Raises BrokerUnreachable."""
-    for address in bootstrap_servers.split(","):
+    for address in addresses(bootstrap_servers):
         try:
             # Version 0 of the request has no content, and of the response a list of APIs and their versions.
-            response = _exchange(_address(address), struct.pack(">hhih", API_VERSIONS, 0, 0, -1))
-        except OSError:
+            response = exchange(address, struct.pack(">hhih", API_VERSIONS, 0, 0, -1))
+        except KafkaException:
             continue
         return CONSUMER_GROUP_HEARTBEAT in {api for api, _, _ in struct.iter_unpack(">hhh", response[10:])}
     raise BrokerUnreachable(bootstrap_servers, TIMEOUT_S)
@@ -52,58 +52,76 @@ def membership_ended(text: str) -> ClientError:
     return next((meaning(text) for part, meaning in MEANINGS.items() if part in text), ConsumerFenced(text))
 
 
+def assigned_partitions(bootstrap_servers: str, group_id: str, member_id: str) -> set[tuple[str, int]]:
+    """What the coordinator counts as a member's, by topic and partition: it gives none of that to anybody else before
+    the member has let it go or has been given up. Nothing when there is no such member.
+
+    Raises KafkaException.
+    """
+    _, members = _describe(bootstrap_servers, group_id)
+    found = (
+        topic for member in members if member.member_id == member_id for topic in member.assignment.topic_partitions
+    )
+    return {(topic.topic_name, partition) for topic in found for partition in topic.partitions}
+
+
 def release_instance(bootstrap_servers: str, group_id: str, instance_id: str) -> None:
     """Say for a static member that it is away, as one that was killed could not; do nothing where there is none.
 
     Its partitions are kept for whoever joins with the instance id next, so that nothing moves. Should it be alive after
     all, it is fenced then.
 
-    Raises KafkaException, or OSError when the group's coordinator does not answer.
+    Raises KafkaException.
     """
-    client = admin(bootstrap_servers)  # has to be there as long as the answer is not
-    group = client.describe_consumer_groups([group_id], request_timeout=TIMEOUT_S)[group_id].result()
-    for member in group.members:
-        if member.group_instance_id == instance_id:
-            _go_away((group.coordinator.host, group.coordinator.port), group_id, member.member_id, instance_id)
-
-
-def _go_away(coordinator: Address, group_id: str, member_id: str, instance_id: str) -> None:
-    # Only who needs them waits for these imports.
+    # Only who needs them waits for `kio`'s modules.
     from kio.schema.consumer_group_heartbeat.v0.request import ConsumerGroupHeartbeatRequest
     from kio.schema.consumer_group_heartbeat.v0.response import ConsumerGroupHeartbeatResponse
-    from kio.schema.errors import ErrorCode
     from kio.schema.types import GroupId
-    from kio.serial import entity_reader, entity_writer
     from kio.static.primitive import i32
 
-    request = ConsumerGroupHeartbeatRequest(
-        group_id=GroupId(group_id),
-        member_id=member_id,
-        member_epoch=i32(LEAVE_GROUP_STATIC_MEMBER_EPOCH),
-        instance_id=instance_id,
-        topic_partitions=None,
-    )
-    body = BytesIO()
-    entity_writer(ConsumerGroupHeartbeatRequest)(body, request)
-    header = struct.pack(">hhihb", CONSUMER_GROUP_HEARTBEAT, 0, 0, -1, 0)
-    content = _exchange(coordinator, header + body.getvalue())
-    response, _ = entity_reader(ConsumerGroupHeartbeatResponse)(content, 5)
-    if response.error_code is not ErrorCode.none:
-        raise KafkaException(KafkaError(response.error_code.value, response.error_message))
+    coordinator, members = _describe(bootstrap_servers, group_id)
+    for member in members:
+        if member.instance_id == instance_id:
+            request = ConsumerGroupHeartbeatRequest(
+                group_id=GroupId(group_id),
+                member_id=member.member_id,
+                member_epoch=i32(LEAVE_GROUP_STATIC_MEMBER_EPOCH),
+                instance_id=instance_id,
+                topic_partitions=None,
+            )
+            response = ask(coordinator, request, ConsumerGroupHeartbeatResponse)
+            check(response.error_code, response.error_message)
 
 
-def _address(server: str) -> Address:
-    """Where a bootstrap server is; librdkafka takes it also with a protocol or without a port."""
-    address = server.strip().rpartition("://")[2]
-    return host_and_port(address if address.rpartition(":")[2].isdecimal() else f"{address}:{DEFAULT_PORT}")
+def _describe(bootstrap_servers: str, group_id: str) -> tuple[Address, tuple[Member, ...]]:
+    """The coordinator of a group, and the members, of which there are none where there is no group."""
+    from kio.schema.consumer_group_describe.v0.request import ConsumerGroupDescribeRequest
+    from kio.schema.consumer_group_describe.v0.response import ConsumerGroupDescribeResponse
+    from kio.schema.errors import ErrorCode
+    from kio.schema.types import GroupId
+
+    coordinator = _coordinator(bootstrap_servers, group_id)
+    request = ConsumerGroupDescribeRequest(group_ids=(GroupId(group_id),), include_authorized_operations=False)
+    [group] = ask(coordinator, request, ConsumerGroupDescribeResponse).groups
+    if group.error_code is ErrorCode.group_id_not_found:
+        return coordinator, ()
+    check(group.error_code, group.error_message)
+    return coordinator, group.members
 
 
-def _exchange(address: Address, request: bytes) -> bytes:
-    """Send a request with its header and give the response with its own. Raises OSError."""
-    with socket.create_connection(address, TIMEOUT_S) as connection, connection.makefile("rb") as stream:
-        connection.sendall(struct.pack(">i", len(request)) + request)
-        size = int.from_bytes(stream.read(4))
-        response = stream.read(size)
-    if not size or len(response) < size:
-        raise ConnectionError(f"the broker at {address[0]}:{address[1]} closed the connection")
-    return response
+def _coordinator(bootstrap_servers: str, group_id: str) -> Address:
+    from kio.schema.find_coordinator.v4.request import FindCoordinatorRequest
+    from kio.schema.find_coordinator.v4.response import FindCoordinatorResponse
+
+    request = FindCoordinatorRequest(coordinator_keys=(group_id,))
+    *others, last = addresses(bootstrap_servers)
+    for address in others:
+        try:
+            [found] = ask(address, request, FindCoordinatorResponse).coordinators
+            break
+        except KafkaException:
+            continue
+    else:
+        [found] = ask(last, request, FindCoordinatorResponse).coordinators
+    check(found.error_code, found.error_message)
+    return found.host, found.port

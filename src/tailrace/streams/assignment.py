@@ -20,7 +20,7 @@ class Assignment:
     """The tasks, and how far the topics were read that others wait for. `uncommitted`: see `restore`.
 
     A task has all topics of its sub-topology or does not run: partitions of which others are still elsewhere, as may be
-    while instances of two versions run, are `held`.
+    while instances of two versions run, are `held`. So are the `unconfirmed` ones: see Ownership.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class Assignment:
     ) -> None:
         self.tasks: dict[TaskId, Task] = {}
         self.progress = Progress({})
+        self.unconfirmed: set[Source] = set()
         self._owned: set[Source] = set()
         self._plan = plan
         self._partitions = partitions
@@ -50,13 +51,19 @@ class Assignment:
         """The task that a topic's partition belongs to, if it is here."""
         return self.tasks.get(self.id_of(topic, partition))
 
+    def own(self, partitions: Iterable[Source]) -> None:
+        """Note partitions that are the client's; their tasks begin when they are `open`."""
+        self._owned |= (given := set(partitions))
+        self.unconfirmed |= given
+
     def open(self, consumer: Consumer, partitions: Iterable[Source]) -> list[Source]:
         """Take over partitions: make their tasks and catch up their state. Gives what is to be read from now on.
 
         The committed offsets are asked for first: the broker answers when no open transaction holds any of them, so
         that what a predecessor did is decided before the journals are read. Raises OffsetsLost.
         """
-        self._owned |= set(partitions)
+        self._owned |= (given := set(partitions))
+        self.unconfirmed -= given
         ready = [id_ for id_ in sorted({self.id_of(*source) for source in self._owned}) if self._is_ready(id_)]
         sources = [source for id_ in ready for source in self._sources(id_)]
         streams = [source for source in sources if source[0] not in self._plan.tables]
@@ -128,6 +135,7 @@ class Assignment:
         """Close the tasks of partitions, or all; what they have not committed is gone."""
         lost = set(self._owned if partitions is None else partitions)
         self._owned -= lost
+        self.unconfirmed -= lost
         for name, partition in {self.id_of(*source) for source in lost}:
             if (task := self.tasks.pop((name, partition), None)) is not None:
                 task.close()
@@ -140,7 +148,7 @@ class Assignment:
 
     def _is_ready(self, id_: TaskId) -> bool:
         sources = self._sources(id_)
-        return id_ not in self.tasks and bool(sources) and self._owned.issuperset(sources)
+        return id_ not in self.tasks and bool(sources) and (self._owned - self.unconfirmed).issuperset(sources)
 
     def _sources(self, id_: TaskId) -> list[Source]:
         name, partition = id_

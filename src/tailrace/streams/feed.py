@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from tailrace.client import Record, consume, ends, membership_ended
+from tailrace.client import ConsumerStalled, Record, consume, ends, membership_ended
 from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
 from tailrace.streams.instances.claims import TaskId
@@ -23,6 +23,7 @@ log = structlog.get_logger("tailrace.streams")
 TABLE_WAIT_S = 1.0
 # A broker that does not say where a topic ends is asked again.
 ENDS_TIMEOUT_S = 0.5
+SEEK_TIMEOUT_S = 10.0
 
 # A source, and consecutive records of it.
 Run = tuple[Source, list[Record]]
@@ -71,22 +72,28 @@ class Feed:
             on_lost=self._guarded(on_lost),
         )
 
-    def assign(self, partitions: Sequence[TopicPartition], begun: Sequence[Source]) -> None:
-        """Read on in partitions, within a rebalance; `begun` are those of the tasks that it completes."""
-        given = {(tp.topic, tp.partition): self._assignment.position((tp.topic, tp.partition)) for tp in partitions}
-        if self._is_incremental:
-            self._consumer.incremental_assign(list(given.values()))
-        else:
-            self._consumer.assign(list(given.values()))
-        if held := self._assignment.held():
-            log.warning("partitions wait for others of their task", application=self._plan.application, partitions=held)
-            self._consumer.pause([TopicPartition(*source) for source in held])
-        for source in begun:
-            if source not in given:
-                self._seek(source)
-        if begun:
-            # Also those that were given just now: they may have been held before they were revoked.
-            self._consumer.resume([TopicPartition(*source) for source in begun])
+    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+        """Read on in partitions, which are all that there are, within a rebalance."""
+        self._consumer.assign([self._assignment.position((tp.topic, tp.partition)) for tp in partitions])
+        self._hold(self._assignment.held())
+
+    def hold(self, partitions: Sequence[TopicPartition]) -> None:
+        """Take partitions in addition, within a rebalance, and read nothing of them before they are `begun`."""
+        self._consumer.incremental_assign(
+            [TopicPartition(tp.topic, tp.partition, OFFSET_BEGINNING) for tp in partitions]
+        )
+        self._hold([(tp.topic, tp.partition) for tp in partitions])
+
+    def begin(self, sources: Collection[Source]) -> None:
+        """Read on in partitions that were held."""
+        for source in sources:
+            self._seek(source)
+        if sources:
+            self._consumer.resume([TopicPartition(*source) for source in sources])
+
+    def _hold(self, sources: Collection[Source]) -> None:
+        if sources:
+            self._consumer.pause([TopicPartition(*source) for source in sources])
 
     def poll(self, timeout_s: float) -> list[Run]:
         """Take what is there, waiting only for the first record; tables, caught up with their logs, come first, and
@@ -124,14 +131,22 @@ class Feed:
         self._forget()
 
     def _seek(self, source: Source) -> None:
-        position = self._assignment.position(source)
+        position, deadline = self._assignment.position(source), time.monotonic() + SEEK_TIMEOUT_S
+        while not self._has_sought(position):
+            if time.monotonic() > deadline:
+                raise ConsumerStalled([f"{position.topic} [{position.partition}]"], SEEK_TIMEOUT_S)
+            time.sleep(0.001)
+        self._assignment.progress.restart(source, max(position.offset, 0))
+
+    def _has_sought(self, position: TopicPartition) -> bool:
+        """Seek, unless the partition was just assigned and is not ready for that."""
         try:
             self._consumer.seek(position)
         except KafkaException as exception:
-            # One that was just assigned, and not read yet, begins there anyway.
             if exception.args[0].code() != KafkaError._STATE:
                 raise
-        self._assignment.progress.restart(source, max(position.offset, 0))
+            return False
+        return True
 
     def _is_timed(self, source: Source) -> bool:
         return self._plan.of_topic[source[0]].is_timed

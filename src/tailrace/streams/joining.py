@@ -57,7 +57,7 @@ class Joining:
         told = {"application": application, "instance": config.instance}
         try:
             release_instance(config.bootstrap_servers, application, instance_id(application, config))
-        except (KafkaException, OSError) as error:
+        except KafkaException as error:
             log.warning("waiting until an instance that did not leave is given up", reason=str(error), **told)
             return False
         log.info("taking the place of an instance that did not leave", **told)

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -28,6 +29,7 @@ from tailrace.streams.lag import Lag
 from tailrace.streams.member import new_member
 from tailrace.streams.metrics.metrics import READY, Metrics
 from tailrace.streams.opening import Opener
+from tailrace.streams.ownership import Ownership
 from tailrace.streams.planner import Planner
 from tailrace.streams.progress import Source
 from tailrace.streams.restore import ENDS_TIMEOUT_S
@@ -83,6 +85,7 @@ class Worker:
         )
         self._fetching = Fetching()
         self._consumer = new_member(plan.application, config, self._fetching, tells_ends=plan.needs_ends)
+        self._ownership = Ownership(plan.application, config.bootstrap_servers, self._consumer, stop.is_set)
         self._asker = self._consumer
         if plan.needs_ends:
             self._asker = consumer(config.bootstrap_servers, f"{plan.application}-ends")
@@ -198,6 +201,8 @@ class Worker:
             self._written_at = time.monotonic()
         if self._standbys is not None:
             self._are_standbys_busy = self._standbys.keep_up(self._assignment.tasks)
+        if self._assignment.unconfirmed and self._begin_what_is_confirmed():
+            self._has_begun()
         if self._must_join_again or self._planner.is_outdated():
             self._join_again()
 
@@ -276,22 +281,54 @@ class Worker:
     def _assigned(self, partitions: list[TopicPartition]) -> None:
         """Take partitions over: all that are owned from now on, or those in addition (KIP-848)."""
         self._counters.rebalances += 1
-        # Restoring may take longer than a transaction may stay open.
-        self._commit_or_undo()
-        sources = self._take_over((tp.topic, tp.partition) for tp in partitions)
-        self._feed.assign(partitions, sources)
+        given = [(tp.topic, tp.partition) for tp in partitions]
+        if self._config.group_protocol == "consumer":
+            # Before anything that takes time: while the client waits to hear that they are taken, it may tell the
+            # coordinator, after a lost connection, that it does not have them.
+            self._feed.hold(partitions)
+            self._assignment.own(given)
+            self._begin_what_is_confirmed()
+        else:
+            self._take_over(given)
+            self._feed.assign(partitions)
         self._must_join_again = self._assignment.has_grown or (self._is_new and self._is_of_another_plan(partitions))
         self._is_new = False
-        self._metrics.state = READY
-        if self._meeting is not None:
-            self._meeting.is_ready = True
+        self._has_begun()
+
+    def _begin_what_is_confirmed(self) -> bool:
+        """Begin with those partitions of which the group says that they are here, and give whether there are any.
+
+        The next rebalance takes away the others, or the group says so later.
+        """
+        with self._waiting():
+            confirmed = self._ownership.of(self._assignment.unconfirmed)
+        if confirmed:
+            self._feed.begin(self._take_over(confirmed))
+        if held := self._assignment.held():
+            log.warning("partitions wait", application=self._plan.application, partitions=held)
+        return bool(confirmed)
+
+    def _has_begun(self) -> None:
+        """Say what is here, and that all is that should be."""
+        if not self._assignment.unconfirmed:
+            self._metrics.state = READY
+            if self._meeting is not None:
+                self._meeting.is_ready = True
+            self._on_running()
         self._claim()
-        self._on_running()
 
     def _take_over(self, partitions: Iterable[Source]) -> list[Source]:
-        """See Assignment.open. Raises BrokerUnreachable when the cluster goes away meanwhile, or is not waited for."""
-        try:
+        """Open the tasks of partitions, and give what is to be read: see Assignment.open."""
+        # It may take longer than a transaction may stay open.
+        self._commit_or_undo()
+        with self._waiting():
             return self._assignment.open(self._consumer, partitions)
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Raise BrokerUnreachable when the cluster goes away meanwhile, or is not waited for."""
+        try:
+            yield
         except KafkaException as exception:
             if is_unreachable(exception) or self._stop.is_set():
                 raise BrokerUnreachable(self._config.bootstrap_servers, ENDS_TIMEOUT_S) from exception

@@ -17,6 +17,8 @@ from tailrace.client import (
     GroupProtocolUnsupported,
     InstanceUnreleased,
     Topic,
+    admin,
+    assigned_partitions,
     ensure_topics,
     has_consumer_protocol,
     membership_ended,
@@ -47,12 +49,12 @@ class Members:
     """Members of a group, by their instance ids, each in a process."""
 
     def __init__(self, bootstrap_servers, group, topic, stack):
-        self.bootstrap_servers, self.group, self._topic, self._stack = bootstrap_servers, group, topic, stack
+        self.bootstrap_servers, self.group, self.topic, self._stack = bootstrap_servers, group, topic, stack
         ensure_topics(bootstrap_servers, [Topic(topic, PARTITIONS)])
         make_quick(bootstrap_servers, group, SESSION_TIMEOUT_MS)
 
     def start(self, instance):
-        argv = [sys.executable, "-c", MEMBER, self.bootstrap_servers, self.group, instance, self._topic]
+        argv = [sys.executable, "-c", MEMBER, self.bootstrap_servers, self.group, instance, self.topic]
         process = self._stack.enter_context(subprocess.Popen(argv, stdout=PIPE, stderr=STDOUT, text=True))
         self._stack.callback(process.kill)
         return process
@@ -112,12 +114,29 @@ def test_a_member_that_lives_comes_back_when_it_was_released(members):
 
 
 def test_nobody_is_released_who_is_not_meant(members):
-    members.release("1")  # there is no group
     member = members.start("2")
     assert told(member) == ["+0", "+1", "+2", "+3"]
+    release_instance(members.bootstrap_servers, "no-group", "2")
     members.release("1")
     assert told(members.start("3")) == ["+2", "+3"]
     assert told_at_last(member) == ["-2", "-3"]
+
+
+def test_the_coordinator_says_what_is_assigned_to_whom(members):
+    first = members.start("1")
+    assert told(first) == ["+0", "+1", "+2", "+3"]
+    second = members.start("2")
+    assert told(first) == ["-2", "-3"]
+    assert told(second) == ["+2", "+3"]
+    client = admin(members.bootstrap_servers)
+    group = client.describe_consumer_groups([members.group])[members.group].result(GIVE_UP_S)
+    found = {
+        member.group_instance_id: assigned_partitions(members.bootstrap_servers, members.group, member.member_id)
+        for member in group.members
+    }
+    assert found == {"1": {(members.topic, 0), (members.topic, 1)}, "2": {(members.topic, 2), (members.topic, 3)}}
+    assert assigned_partitions(members.bootstrap_servers, members.group, "somebody") == set()
+    assert assigned_partitions(members.bootstrap_servers, "no-group", "somebody") == set()
 
 
 def test_a_release_that_cannot_be_made_says_why():

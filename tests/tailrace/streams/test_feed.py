@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
 
-from tailrace.client import ConsumerFenced
+from tailrace.client import ConsumerFenced, ConsumerStalled
 from tailrace.streams import StreamsConfig, Topology
 from tailrace.streams import feed as feed_module
 from tailrace.streams.feed import Feed
@@ -69,6 +69,7 @@ class ScriptedConsumer:
     paused: set = field(default_factory=set)
     asked: int = 0
     is_broker_gone: bool = False
+    not_ready: int = 0
 
     def subscribe(self, topics, **callbacks):
         self.callbacks = callbacks
@@ -91,6 +92,9 @@ class ScriptedConsumer:
     incremental_assign = assign
 
     def seek(self, partition):
+        if self.not_ready:
+            self.not_ready -= 1
+            raise KafkaException(KafkaError(KafkaError._STATE))
         self.sought.append((partition.topic, partition.offset))
 
     def pause(self, partitions):
@@ -416,12 +420,32 @@ def test_the_end_of_a_partition_that_was_heard_in_a_rebalance_is_heard_again():
     assert sorted(consumer.sought) == [("accounts", 3), ("requests", 5)]
 
 
-def test_partitions_of_a_task_that_has_not_all_of_them_are_paused():
-    assignment = Assignment({"requests": 5, "accounts": 3}, is_held=True)
-    fed, consumer = incremental([], {}, assignment)
-    fed.assign([TopicPartition("requests", 0)], [])
+def test_partitions_are_held_until_they_are_begun():
+    fed, consumer = incremental([], {})
+    fed.hold([TopicPartition("requests", 0), TopicPartition("accounts", 0)])
     assert consumer.paused == {"requests", "accounts"}
-    assignment.is_held = False
-    fed.assign([TopicPartition("accounts", 0)], [("accounts", 0), ("requests", 0)])
-    assert consumer.paused == set()
+    fed.begin([("requests", 0)])
+    assert consumer.paused == {"accounts"}
     assert consumer.sought == [("requests", 5)]
+
+
+def test_of_the_classic_protocol_partitions_of_a_task_that_has_not_all_of_them_are_paused():
+    fed, consumer = feed([], {}, Assignment({"requests": 5, "accounts": 3}, is_held=True), plan=joined())
+    fed.assign([TopicPartition("requests", 0)])
+    assert consumer.assigned == [[TopicPartition("requests", 0, 5)]]
+    assert consumer.paused == {"requests", "accounts"}
+
+
+def test_a_partition_that_is_not_ready_to_be_read_elsewhere_is_asked_again():
+    fed, consumer = incremental([], {})
+    consumer.not_ready = 3
+    fed.begin([("requests", 0)])
+    assert consumer.sought == [("requests", 5)]
+
+
+def test_a_partition_that_never_is_ready_is_given_up(monkeypatch):
+    monkeypatch.setattr(feed_module, "SEEK_TIMEOUT_S", 0.01)
+    fed, consumer = incremental([], {})
+    consumer.not_ready = 1_000_000
+    with pytest.raises(ConsumerStalled, match="requests"):
+        fed.begin([("requests", 0)])
