@@ -17,6 +17,7 @@ from tailrace.client.dead_letter import dead_letter_headers
 from tailrace.client.errors import (
     BrokerUnreachable,
     ConsumerFenced,
+    ConsumerMisplaced,
     ConsumerStalled,
     GroupProtocolUnsupported,
     InstanceUnreleased,
@@ -36,6 +37,7 @@ __all__ = [
     "BrokerUnreachable",
     "CatchUp",
     "ConsumerFenced",
+    "ConsumerMisplaced",
     "ConsumerStalled",
     "Fetching",
     "GroupProtocolUnsupported",

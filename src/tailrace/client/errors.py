@@ -6,6 +6,7 @@ ClientError
 ├── ProducerFenced            another producer took over the transactional id; this one must go
 ├── ConsumerFenced            another member took over the place in the group; this one must go
 ├── ConsumerStalled           the consumer gets no records any more; another one will
+├── ConsumerMisplaced         the consumer reads from elsewhere than it was told to
 ├── InstanceUnreleased        the place in the group is still that of a member that did not leave
 └── GroupProtocolUnsupported  the cluster does not have the group protocol
 """
@@ -51,6 +52,13 @@ class ProducerFenced(ClientError):
 
 class ConsumerFenced(ClientError):
     """The consumer can do nothing any more: its place in the group is taken, or given up by the coordinator."""
+
+
+class ConsumerMisplaced(ClientError):
+    """The consumer gave a record from before the place from which it was told to read."""
+
+    def __init__(self, topic: str, partition: int, offset: int, told: int) -> None:
+        super().__init__(f"{topic} [{partition}] was to be read from offset {told}, and {offset} came")
 
 
 class InstanceUnreleased(ClientError):

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from tailrace.client import ConsumerStalled, Record, consume, ends, membership_ended
+from tailrace.client import Record, consume, ends, membership_ended
 from tailrace.streams.assignment import Assignment
 from tailrace.streams.config import StreamsConfig
 from tailrace.streams.instances.claims import TaskId
@@ -23,7 +23,6 @@ log = structlog.get_logger("tailrace.streams")
 TABLE_WAIT_S = 1.0
 # A broker that does not say where a topic ends is asked again.
 ENDS_TIMEOUT_S = 0.5
-SEEK_TIMEOUT_S = 10.0
 
 # A source, and consecutive records of it.
 Run = tuple[Source, list[Record]]
@@ -86,10 +85,14 @@ class Feed:
 
     def begin(self, sources: Collection[Source]) -> None:
         """Read on in partitions that were held."""
-        for source in sources:
-            self._seek(source)
-        if sources:
-            self._consumer.resume([TopicPartition(*source) for source in sources])
+        if not sources:
+            return
+        # Seeking right after an assignment may come to nothing: the client asks where the partition begins, and the
+        # answer may be later.
+        begun = [self._assignment.position(source) for source in sources]
+        self._consumer.incremental_unassign(begun)
+        self._consumer.incremental_assign(begun)
+        self._consumer.resume(begun)
 
     def _hold(self, sources: Collection[Source]) -> None:
         if sources:
@@ -131,22 +134,14 @@ class Feed:
         self._forget()
 
     def _seek(self, source: Source) -> None:
-        position, deadline = self._assignment.position(source), time.monotonic() + SEEK_TIMEOUT_S
-        while not self._has_sought(position):
-            if time.monotonic() > deadline:
-                raise ConsumerStalled([f"{position.topic} [{position.partition}]"], SEEK_TIMEOUT_S)
-            time.sleep(0.001)
-        self._assignment.progress.restart(source, max(position.offset, 0))
-
-    def _has_sought(self, position: TopicPartition) -> bool:
-        """Seek, unless the partition was just assigned and is not ready for that."""
+        position = self._assignment.position(source)
         try:
             self._consumer.seek(position)
         except KafkaException as exception:
+            # One that was just assigned, and not read yet, begins there anyway.
             if exception.args[0].code() != KafkaError._STATE:
                 raise
-            return False
-        return True
+        self._assignment.progress.restart(source, max(position.offset, 0))
 
     def _is_timed(self, source: Source) -> bool:
         return self._plan.of_topic[source[0]].is_timed

@@ -29,6 +29,7 @@ import structlog
 from tailrace.client import (
     BrokerUnreachable,
     ConsumerFenced,
+    ConsumerMisplaced,
     ConsumerStalled,
     GroupProtocolUnsupported,
     InstanceUnreleased,
@@ -110,7 +111,7 @@ def _run(
         except (InstanceUnreleased, GroupProtocolUnsupported) as refusal:
             if not joining.refused(refusal):
                 stop.wait(RESTART_PAUSE_S)
-        except (ConsumerFenced, ConsumerStalled, ProducerFenced, BrokerUnreachable) as reason:
+        except (ConsumerFenced, ConsumerMisplaced, ConsumerStalled, ProducerFenced, BrokerUnreachable) as reason:
             log.warning("starting over from what is committed", application=application, reason=str(reason))
             metrics.state = "starting"
             is_careful = isinstance(reason, ProducerFenced) and reason.may_be_refusal

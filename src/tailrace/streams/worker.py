@@ -11,6 +11,7 @@ from confluent_kafka import KafkaException, TopicPartition
 
 from tailrace.client import (
     BrokerUnreachable,
+    ConsumerMisplaced,
     ConsumerStalled,
     Fetching,
     Record,
@@ -103,8 +104,8 @@ class Worker:
     def run(self) -> None:
         """Work until told to stop.
 
-        Raises ProducerFenced, ConsumerFenced, ConsumerStalled or BrokerUnreachable when all that is in memory has to be
-        given up, InstanceUnreleased or GroupProtocolUnsupported when the group has not let it in.
+        Raises ProducerFenced, ConsumerFenced, ConsumerMisplaced, ConsumerStalled or BrokerUnreachable when all that is
+        in memory has to be given up, InstanceUnreleased or GroupProtocolUnsupported when the group has not let it in.
         """
         try:
             self._metrics.attach(self)
@@ -212,6 +213,8 @@ class Worker:
             task = self._assignment.task_of(topic, partition)
             if task is None:
                 continue  # revoked while the batch was on its way
+            if (offset := run[0].offset()) < (told := task.positions.get(topic, 0)):
+                raise ConsumerMisplaced(topic, partition, offset, told)
             if topic in self._plan.tables:
                 # All tables come first: what fails later does not keep them from being folded.
                 task.update_table(topic, run)

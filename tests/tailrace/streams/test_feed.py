@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
 
-from tailrace.client import ConsumerFenced, ConsumerStalled
+from tailrace.client import ConsumerFenced
 from tailrace.streams import StreamsConfig, Topology
 from tailrace.streams import feed as feed_module
 from tailrace.streams.feed import Feed
@@ -65,11 +65,11 @@ class ScriptedConsumer:
     script: list
     ends: dict[str, int] = field(default_factory=dict)
     assigned: list = field(default_factory=list)
+    unassigned: list = field(default_factory=list)
     sought: list = field(default_factory=list)
     paused: set = field(default_factory=set)
     asked: int = 0
     is_broker_gone: bool = False
-    not_ready: int = 0
 
     def subscribe(self, topics, **callbacks):
         self.callbacks = callbacks
@@ -91,10 +91,10 @@ class ScriptedConsumer:
 
     incremental_assign = assign
 
+    def incremental_unassign(self, partitions):
+        self.unassigned.append(partitions)
+
     def seek(self, partition):
-        if self.not_ready:
-            self.not_ready -= 1
-            raise KafkaException(KafkaError(KafkaError._STATE))
         self.sought.append((partition.topic, partition.offset))
 
     def pause(self, partitions):
@@ -426,7 +426,9 @@ def test_partitions_are_held_until_they_are_begun():
     assert consumer.paused == {"requests", "accounts"}
     fed.begin([("requests", 0)])
     assert consumer.paused == {"accounts"}
-    assert consumer.sought == [("requests", 5)]
+    beginning = [TopicPartition("requests", 0, OFFSET_BEGINNING), TopicPartition("accounts", 0, OFFSET_BEGINNING)]
+    assert consumer.assigned == [beginning, [TopicPartition("requests", 0, 5)]]
+    assert consumer.unassigned == [[TopicPartition("requests", 0)]]
 
 
 def test_of_the_classic_protocol_partitions_of_a_task_that_has_not_all_of_them_are_paused():
@@ -434,18 +436,3 @@ def test_of_the_classic_protocol_partitions_of_a_task_that_has_not_all_of_them_a
     fed.assign([TopicPartition("requests", 0)])
     assert consumer.assigned == [[TopicPartition("requests", 0, 5)]]
     assert consumer.paused == {"requests", "accounts"}
-
-
-def test_a_partition_that_is_not_ready_to_be_read_elsewhere_is_asked_again():
-    fed, consumer = incremental([], {})
-    consumer.not_ready = 3
-    fed.begin([("requests", 0)])
-    assert consumer.sought == [("requests", 5)]
-
-
-def test_a_partition_that_never_is_ready_is_given_up(monkeypatch):
-    monkeypatch.setattr(feed_module, "SEEK_TIMEOUT_S", 0.01)
-    fed, consumer = incremental([], {})
-    consumer.not_ready = 1_000_000
-    with pytest.raises(ConsumerStalled, match="requests"):
-        fed.begin([("requests", 0)])
