@@ -116,9 +116,10 @@ def test_a_partition_is_with_one_instance_also_when_the_broker_ends_while_it_is_
             broker.kill()
             broker.start()
             give_up_at = time.monotonic() + 5  # what should not come cannot be waited for
-            while len(application.added()) == 100 and time.monotonic() < give_up_at:
+            while (meanwhile := len(application.added())) == 100 and time.monotonic() < give_up_at:
                 time.sleep(0.1)
             go_on.set()
+            assert meanwhile == 100, "the second one has processed what is still the first one's"
             with second:
                 application.wait_for_added(200)
         check_exactly_once(application, 200)
