@@ -6,10 +6,9 @@ the text says which one it is. And after a lost connection it tells the coordina
 whose assignment the application has not confirmed yet: those are given to another member, while this one gets them too.
 """
 
-from __future__ import annotations
-
+import contextlib
 import struct
-from typing import TYPE_CHECKING
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
@@ -22,12 +21,10 @@ from tailrace.client.errors import (
 )
 from tailrace.client.requests import TIMEOUT_S, Address, addresses, ask, check, exchange
 
-if TYPE_CHECKING:
-    from kio.schema.consumer_group_describe.v0.response import Member
-
 API_VERSIONS, CONSUMER_GROUP_HEARTBEAT = 18, 68
 # The epoch in which a static member goes and is expected back.
 LEAVE_GROUP_STATIC_MEMBER_EPOCH = -2
+NOT_TOLD_MS = -1
 
 MEANINGS: dict[str, type[ClientError]] = {
     KafkaError(KafkaError.UNRELEASED_INSTANCE_ID).str(): InstanceUnreleased,
@@ -73,55 +70,43 @@ def release_instance(bootstrap_servers: str, group_id: str, instance_id: str) ->
 
     Raises KafkaException.
     """
-    # Only who needs them waits for `kio`'s modules.
-    from kio.schema.consumer_group_heartbeat.v0.request import ConsumerGroupHeartbeatRequest
-    from kio.schema.consumer_group_heartbeat.v0.response import ConsumerGroupHeartbeatResponse
-    from kio.schema.types import GroupId
-    from kio.static.primitive import i32
-
     coordinator, members = _describe(bootstrap_servers, group_id)
     for member in members:
         if member.instance_id == instance_id:
-            request = ConsumerGroupHeartbeatRequest(
-                group_id=GroupId(group_id),
+            answer = ask(
+                coordinator,
+                "consumer_group_heartbeat",
+                0,
+                group_id=group_id,
                 member_id=member.member_id,
-                member_epoch=i32(LEAVE_GROUP_STATIC_MEMBER_EPOCH),
+                member_epoch=LEAVE_GROUP_STATIC_MEMBER_EPOCH,
                 instance_id=instance_id,
+                rebalance_timeout=NOT_TOLD_MS,
+                subscribed_topic_names=None,
                 topic_partitions=None,
             )
-            response = ask(coordinator, request, ConsumerGroupHeartbeatResponse)
-            check(response.error_code, response.error_message)
+            check(answer)
 
 
-def _describe(bootstrap_servers: str, group_id: str) -> tuple[Address, tuple[Member, ...]]:
+def _describe(bootstrap_servers: str, group_id: str) -> tuple[Address, tuple[Any, ...]]:
     """The coordinator of a group, and the members, of which there are none where there is no group."""
-    from kio.schema.consumer_group_describe.v0.request import ConsumerGroupDescribeRequest
-    from kio.schema.consumer_group_describe.v0.response import ConsumerGroupDescribeResponse
-    from kio.schema.errors import ErrorCode
-    from kio.schema.types import GroupId
-
     coordinator = _coordinator(bootstrap_servers, group_id)
-    request = ConsumerGroupDescribeRequest(group_ids=(GroupId(group_id),), include_authorized_operations=False)
-    [group] = ask(coordinator, request, ConsumerGroupDescribeResponse).groups
-    if group.error_code is ErrorCode.group_id_not_found:
+    [group] = ask(coordinator, "consumer_group_describe", 0, group_ids=[group_id]).groups
+    if group.error_code.value == KafkaError.GROUP_ID_NOT_FOUND:
         return coordinator, ()
-    check(group.error_code, group.error_message)
-    return coordinator, group.members
+    return coordinator, check(group).members
 
 
 def _coordinator(bootstrap_servers: str, group_id: str) -> Address:
-    from kio.schema.find_coordinator.v4.request import FindCoordinatorRequest
-    from kio.schema.find_coordinator.v4.response import FindCoordinatorResponse
-
-    request = FindCoordinatorRequest(coordinator_keys=(group_id,))
+    """Where the coordinator is, as the first of the servers says that answers."""
     *others, last = addresses(bootstrap_servers)
     for address in others:
-        try:
-            [found] = ask(address, request, FindCoordinatorResponse).coordinators
-            break
-        except KafkaException:
-            continue
-    else:
-        [found] = ask(last, request, FindCoordinatorResponse).coordinators
-    check(found.error_code, found.error_message)
+        with contextlib.suppress(KafkaException):
+            return _ask_for_coordinator(address, group_id)
+    return _ask_for_coordinator(last, group_id)
+
+
+def _ask_for_coordinator(address: Address, group_id: str) -> Address:
+    [found] = ask(address, "find_coordinator", 4, coordinator_keys=[group_id]).coordinators
+    check(found)
     return found.host, found.port

@@ -3,19 +3,14 @@
 Every function raises KafkaException: of `_TRANSPORT` when nobody answers, or of what the broker says.
 """
 
-from __future__ import annotations
-
 import socket
 import struct
-from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException
 
+from tailrace.lean import NOT_NEEDED, lean
 from tailrace.listening import host_and_port
-
-if TYPE_CHECKING:
-    from kio.schema.errors import ErrorCode
 
 TIMEOUT_S = 5.0
 DEFAULT_PORT = 9092
@@ -23,21 +18,26 @@ DEFAULT_PORT = 9092
 Address = tuple[str, int]
 
 
-def ask(address: Address, request: Any, response: type[Any]) -> Any:
-    """Send one of `kio`'s requests of a flexible version, and give its response."""
-    from kio.serial import entity_reader, entity_writer
+def ask(address: Address, api: str, version: int, **fields: Any) -> Any:
+    """Send a request of a flexible version with `kio`'s names for API and fields, and give `kio`'s response."""
+    with lean(*NOT_NEEDED):  # only who asks waits for these
+        from kio.serial import entity_reader
 
-    body = BytesIO()
-    body.write(struct.pack(">hhihb", request.__api_key__, request.__version__, 0, -1, 0))
-    entity_writer(type(request))(body, request)
-    answer, _ = entity_reader(response)(exchange(address, body.getvalue()), 5)
+        from tailrace.wire.encoding import struct_encoder
+        from tailrace.wire.messages import message_class
+
+        request, response = (message_class(api, version, direction) for direction in ("request", "response"))
+    parts = [struct.pack(">hhihb", request.__api_key__, version, 0, -1, 0)]
+    struct_encoder(request)(fields, parts)
+    answer, _ = entity_reader(response)(exchange(address, b"".join(parts)), 5)
     return answer
 
 
-def check(error_code: ErrorCode, message: str | None) -> None:
-    """Raise what a response says, unless it is nothing."""
-    if error_code.value:
-        raise KafkaException(KafkaError(error_code.value, message))
+def check(answer: Any) -> Any:
+    """Give a part of a response that has an error code, unless it is one."""
+    if answer.error_code.value:
+        raise KafkaException(KafkaError(answer.error_code.value, answer.error_message))
+    return answer
 
 
 def addresses(bootstrap_servers: str) -> list[Address]:
