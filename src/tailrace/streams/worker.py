@@ -2,22 +2,19 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import structlog
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 
 from tailrace.client import (
-    BrokerUnreachable,
     ConsumerMisplaced,
     ConsumerStalled,
     Fetching,
     Record,
     TransactionAborted,
     consumer,
-    is_unreachable,
 )
 from tailrace.clock import now_ms
 from tailrace.streams.assignment import Assignment
@@ -30,14 +27,12 @@ from tailrace.streams.lag import Lag
 from tailrace.streams.member import new_member
 from tailrace.streams.metrics.metrics import READY, Metrics
 from tailrace.streams.opening import Opener
-from tailrace.streams.ownership import Ownership
 from tailrace.streams.planner import Planner
-from tailrace.streams.progress import Source
-from tailrace.streams.restore import ENDS_TIMEOUT_S
 from tailrace.streams.standby.standbys import Standbys
 from tailrace.streams.state.backend import Backend
 from tailrace.streams.state.divided_backend import open_backend
 from tailrace.streams.state.table import TableStore
+from tailrace.streams.takeover import Takeover
 from tailrace.streams.task import Task
 from tailrace.streams.transaction import Transaction
 
@@ -86,7 +81,6 @@ class Worker:
         )
         self._fetching = Fetching()
         self._consumer = new_member(plan.application, config, self._fetching, tells_ends=plan.needs_ends)
-        self._ownership = Ownership(plan.application, config.bootstrap_servers, self._consumer, stop.is_set)
         self._asker = self._consumer
         if plan.needs_ends:
             self._asker = consumer(config.bootstrap_servers, f"{plan.application}-ends")
@@ -159,6 +153,15 @@ class Worker:
             )
         self._lag = Lag(self._assignment)
         self._feed = Feed(self._consumer, self._asker, self._plan, self._assignment, self._config)
+        self._takeover = Takeover(
+            self._plan.application,
+            self._config,
+            self._consumer,
+            self._feed,
+            self._assignment,
+            self._commit_or_undo,
+            self._stop.is_set,
+        )
 
     def _join(self) -> None:
         self._feed.subscribe(self._assigned, self._revoked, self._lost)
@@ -202,8 +205,8 @@ class Worker:
             self._written_at = time.monotonic()
         if self._standbys is not None:
             self._are_standbys_busy = self._standbys.keep_up(self._assignment.tasks)
-        if self._assignment.unconfirmed and self._begin_what_is_confirmed():
-            self._has_begun()
+        if not self._takeover.is_complete and self._takeover.go_on():
+            self._tell()
         if self._must_join_again or self._planner.is_outdated():
             self._join_again()
 
@@ -282,60 +285,20 @@ class Worker:
         self._transaction.aborted()
 
     def _assigned(self, partitions: list[TopicPartition]) -> None:
-        """Take partitions over: all that are owned from now on, or those in addition (KIP-848)."""
         self._counters.rebalances += 1
-        given = [(tp.topic, tp.partition) for tp in partitions]
-        if self._config.group_protocol == "consumer":
-            # Before anything that takes time: while the client waits to hear that they are taken, it may tell the
-            # coordinator, after a lost connection, that it does not have them.
-            self._feed.hold(partitions)
-            self._assignment.own(given)
-            self._begin_what_is_confirmed()
-        else:
-            self._take_over(given)
-            self._feed.assign(partitions)
+        self._takeover.take(partitions)
         self._must_join_again = self._assignment.has_grown or (self._is_new and self._is_of_another_plan(partitions))
         self._is_new = False
-        self._has_begun()
+        self._tell()
 
-    def _begin_what_is_confirmed(self) -> bool:
-        """Begin with those partitions of which the group says that they are here, and give whether there are any.
-
-        The next rebalance takes away the others, or the group says so later.
-        """
-        with self._waiting():
-            confirmed = self._ownership.of(self._assignment.unconfirmed)
-        if confirmed:
-            self._feed.begin(self._take_over(confirmed))
-        if held := self._assignment.held():
-            log.warning("partitions wait", application=self._plan.application, partitions=held)
-        return bool(confirmed)
-
-    def _has_begun(self) -> None:
-        """Say what is here, and that all is that should be."""
-        if not self._assignment.unconfirmed:
+    def _tell(self) -> None:
+        """Say what is here, and whether all is that should be."""
+        if self._takeover.is_complete:
             self._metrics.state = READY
             if self._meeting is not None:
                 self._meeting.is_ready = True
             self._on_running()
         self._claim()
-
-    def _take_over(self, partitions: Iterable[Source]) -> list[Source]:
-        """Open the tasks of partitions, and give what is to be read: see Assignment.open."""
-        # It may take longer than a transaction may stay open.
-        self._commit_or_undo()
-        with self._waiting():
-            return self._assignment.open(self._consumer, partitions)
-
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        """Raise BrokerUnreachable when the cluster goes away meanwhile, or is not waited for."""
-        try:
-            yield
-        except KafkaException as exception:
-            if is_unreachable(exception) or self._stop.is_set():
-                raise BrokerUnreachable(self._config.bootstrap_servers, ENDS_TIMEOUT_S) from exception
-            raise
 
     def _is_of_another_plan(self, partitions: list[TopicPartition]) -> bool:
         """Whether an assignment may have been made before patterns meant all that they mean now.
