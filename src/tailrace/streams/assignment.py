@@ -119,7 +119,7 @@ class Assignment:
 
     def held(self) -> list[Source]:
         """The partitions that wait for others of their task."""
-        return [source for source in self._owned if self.id_of(*source) not in self.tasks]
+        return [source for source in sorted(self._owned) if self.id_of(*source) not in self.tasks]
 
     def position(self, source: Source) -> TopicPartition:
         """Where to read on in a partition."""
@@ -128,8 +128,8 @@ class Assignment:
         return TopicPartition(*source, offset if offset > 0 else OFFSET_BEGINNING)
 
     def positions(self) -> list[TopicPartition]:
-        """Where to read on in all that is owned."""
-        return [self.position(source) for source in sorted(self._owned)]
+        """Where to read on in all that is read."""
+        return [self.position(source) for source in sorted(self._owned) if self.task_of(*source) is not None]
 
     def release(self, partitions: Iterable[Source] | None = None) -> None:
         """Close the tasks of partitions, or all; what they have not committed is gone."""

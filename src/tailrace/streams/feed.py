@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from tailrace.client import Record, consume, ends, membership_ended
 from tailrace.streams.assignment import Assignment
@@ -49,6 +49,8 @@ class Feed:
         self._max_task_idle_s = config.max_task_idle_ms / 1000
         # Whether a rebalance only says what comes and what goes.
         self._is_incremental = config.group_protocol == "consumer"
+        # What the client reads, where rebalances are incremental.
+        self._begun: set[Source] = set()
         self._rebalances = 0
         self._failure: BaseException | None = None
         self._runs: dict[Source, list[Record]] = {}
@@ -67,36 +69,30 @@ class Feed:
         self._consumer.subscribe(
             list(self._plan.of_topic),
             on_assign=self._guarded(on_assign),
-            on_revoke=self._guarded(on_revoke),
-            on_lost=self._guarded(on_lost),
+            on_revoke=self._guarded(on_revoke, self._let_go),
+            on_lost=self._guarded(on_lost, self._let_go),
         )
 
-    def assign(self, partitions: Sequence[TopicPartition]) -> None:
-        """Read on in partitions, which are all that there are, within a rebalance."""
-        self._consumer.assign([self._assignment.position((tp.topic, tp.partition)) for tp in partitions])
-        self._hold(self._assignment.held())
-
-    def hold(self, partitions: Sequence[TopicPartition]) -> None:
-        """Take partitions in addition, within a rebalance, and read nothing of them before they are `begun`."""
-        self._consumer.incremental_assign(
-            [TopicPartition(tp.topic, tp.partition, OFFSET_BEGINNING) for tp in partitions]
-        )
-        self._hold([(tp.topic, tp.partition) for tp in partitions])
+    def acknowledge(self) -> None:
+        """Take the partitions that an incremental rebalance gives, within it; they are read when they are begun."""
+        self._consumer.incremental_assign([])
 
     def begin(self, sources: Collection[Source]) -> None:
-        """Read on in partitions that were held."""
-        if not sources:
-            return
-        # Seeking right after an assignment may come to nothing: the client asks where the partition begins, and the
-        # answer may be later.
-        begun = [self._assignment.position(source) for source in sources]
-        self._consumer.incremental_unassign(begun)
-        self._consumer.incremental_assign(begun)
-        self._consumer.resume(begun)
+        """Read partitions on, from where their tasks are: these too, or nothing but these where each rebalance gives
+        all anew."""
+        begun = [self._assignment.position(source) for source in sorted(sources)]
+        if not self._is_incremental:
+            self._consumer.assign(begun)
+        elif begun:
+            self._begun |= set(sources)
+            self._consumer.incremental_assign(begun)
 
-    def _hold(self, sources: Collection[Source]) -> None:
-        if sources:
-            self._consumer.pause([TopicPartition(*source) for source in sources])
+    def _let_go(self, partitions: Sequence[TopicPartition]) -> None:
+        """Read partitions no longer; the client knows nothing of those that were not begun yet."""
+        if self._is_incremental:
+            gone = self._begun & {(tp.topic, tp.partition) for tp in partitions}
+            self._begun -= gone
+            self._consumer.incremental_unassign([TopicPartition(*source) for source in sorted(gone)])
 
     def poll(self, timeout_s: float) -> list[Run]:
         """Take what is there, waiting only for the first record; tables, caught up with their logs, come first, and
@@ -298,7 +294,9 @@ class Feed:
                 log.info("consumer", error=error.str())
         return len(records) + len(events)
 
-    def _guarded(self, callback: RebalanceCallback) -> Callable[[Consumer, Any], None]:
+    def _guarded(
+        self, callback: RebalanceCallback, at_last: RebalanceCallback = lambda partitions: None
+    ) -> Callable[[Consumer, Any], None]:
         """Keep what a callback raises inside the client, where it would be lost."""
 
         def call(_: Consumer, partitions: list[TopicPartition]) -> None:
@@ -308,6 +306,7 @@ class Feed:
                 callback(partitions)
             except BaseException as failure:
                 self._failure = failure
+            at_last(partitions)
 
         return call
 

@@ -43,6 +43,8 @@ class Takeover:
         self._ownership = Ownership(application, config.bootstrap_servers, consumer, stopped)
         self._commit = commit
         self._stopped = stopped
+        # What waits, as was said last.
+        self._held: list[Source] = []
 
     @property
     def is_complete(self) -> bool:
@@ -52,15 +54,14 @@ class Takeover:
     def take(self, partitions: Sequence[TopicPartition]) -> None:
         """Take partitions, within a rebalance: all that are owned from now on, or those in addition (KIP-848)."""
         given = [(tp.topic, tp.partition) for tp in partitions]
-        if not self._is_incremental:
-            self._open(given)
-            self._feed.assign(partitions)
-            return
-        # Before anything that takes time: while the client waits to hear that they are taken, it may tell the
-        # coordinator, after a lost connection, that it does not have them.
-        self._feed.hold(partitions)
-        self._assignment.own(given)
-        self.go_on()
+        if self._is_incremental:
+            # Before anything that takes time: while the client waits to hear that they are taken, it may tell the
+            # coordinator, after a lost connection, that it does not have them.
+            self._feed.acknowledge()
+            self._assignment.own(given)
+            self.go_on()
+        else:
+            self._begin(given)
 
     def go_on(self) -> bool:
         """Begin with those partitions that the group confirms, and give whether there are any.
@@ -70,16 +71,22 @@ class Takeover:
         with self._waiting():
             confirmed = self._ownership.of(self._assignment.unconfirmed)
         if confirmed:
-            self._feed.begin(self._open(confirmed))
-        if held := self._assignment.held():
-            log.warning("partitions wait", application=self._application, partitions=held)
+            self._begin(confirmed)
+        elif not self.is_complete:
+            self._tell_of_held()
         return bool(confirmed)
 
-    def _open(self, partitions: Iterable[Source]) -> list[Source]:
-        """See Assignment.open."""
+    def _begin(self, partitions: Iterable[Source]) -> None:
         self._commit()
         with self._waiting():
-            return self._assignment.open(self._consumer, partitions)
+            sources = self._assignment.open(self._consumer, partitions)
+        self._feed.begin(sources)
+        self._tell_of_held()
+
+    def _tell_of_held(self) -> None:
+        held, self._held = self._held, self._assignment.held()
+        if self._held and self._held != held:
+            log.warning("partitions wait", application=self._application, partitions=self._held)
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:

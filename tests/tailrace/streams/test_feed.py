@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, KafkaError, KafkaException, TopicPartition
 
 from tailrace.client import ConsumerFenced
 from tailrace.streams import StreamsConfig, Topology
@@ -119,28 +119,24 @@ class Asker:
 
 
 class Assignment:
-    """Topics as far as they were read; all are of one task, which may be held."""
+    """Topics as far as they were read; all are of one task."""
 
-    def __init__(self, positions=(), is_held=False, **read):
+    def __init__(self, positions=(), **read):
         self.tasks = {("task", 0): None}
         self.progress = Progress({(topic, 0): offset for topic, offset in read.items()})
-        self.is_held = is_held
         self._positions = dict(positions)
 
     def id_of(self, topic, partition):
         return "task", partition
 
     def task_of(self, topic, partition):
-        return None if self.is_held else self
+        return self
 
     def position(self, source):
         return TopicPartition(*source, self._positions[source[0]])
 
     def positions(self):
         return [TopicPartition(topic, 0, offset) for topic, offset in self._positions.items()]
-
-    def held(self):
-        return [(topic, 0) for topic in self._positions] if self.is_held else []
 
 
 def feed(script, ends=None, assignment=None, on_rebalance=lambda partitions: None, plan=None, max_batch=100, **config):
@@ -420,19 +416,43 @@ def test_the_end_of_a_partition_that_was_heard_in_a_rebalance_is_heard_again():
     assert sorted(consumer.sought) == [("accounts", 3), ("requests", 5)]
 
 
-def test_partitions_are_held_until_they_are_begun():
+def test_partitions_that_were_given_are_not_read_before_they_are_begun():
     fed, consumer = incremental([], {})
-    fed.hold([TopicPartition("requests", 0), TopicPartition("accounts", 0)])
-    assert consumer.paused == {"requests", "accounts"}
+    fed.acknowledge()
+    assert consumer.assigned == [[]]
     fed.begin([("requests", 0)])
-    assert consumer.paused == {"accounts"}
-    beginning = [TopicPartition("requests", 0, OFFSET_BEGINNING), TopicPartition("accounts", 0, OFFSET_BEGINNING)]
-    assert consumer.assigned == [beginning, [TopicPartition("requests", 0, 5)]]
+    assert consumer.assigned == [[], [TopicPartition("requests", 0, 5)]]
+    fed.begin([])
+    assert len(consumer.assigned) == 2
+
+
+def test_only_what_was_begun_is_let_go():
+    """The client refuses to let go what it does not read, and the rebalance would not come to its end."""
+    told = []
+    fed, consumer = feed([], {}, Assignment({"requests": 5}), told.append, joined(), group_protocol="consumer")
+    fed.begin([("requests", 0)])
+    given = [TopicPartition("requests", 0), TopicPartition("accounts", 0)]
+    for callback in ("on_revoke", "on_lost"):
+        consumer.callbacks[callback](consumer, given)
+    assert told == [given, given]
+    assert consumer.unassigned == [[TopicPartition("requests", 0)], []]
+
+
+def test_what_is_let_go_is_so_also_when_that_fails():
+    def fail(partitions):
+        raise ZeroDivisionError
+
+    fed, consumer = feed([], {}, Assignment({"requests": 5}), fail, joined(), group_protocol="consumer")
+    fed.begin([("requests", 0)])
+    consumer.callbacks["on_revoke"](consumer, [TopicPartition("requests", 0)])
     assert consumer.unassigned == [[TopicPartition("requests", 0)]]
 
 
-def test_of_the_classic_protocol_partitions_of_a_task_that_has_not_all_of_them_are_paused():
-    fed, consumer = feed([], {}, Assignment({"requests": 5, "accounts": 3}, is_held=True), plan=joined())
-    fed.assign([TopicPartition("requests", 0)])
-    assert consumer.assigned == [[TopicPartition("requests", 0, 5)]]
-    assert consumer.paused == {"requests", "accounts"}
+def test_of_the_classic_protocol_all_is_assigned_anew():
+    fed, consumer = feed([], {}, Assignment({"requests": 5, "accounts": 3}), plan=joined(), group_protocol="classic")
+    fed.begin([("requests", 0), ("accounts", 0)])
+    fed.begin([("requests", 0)])
+    both = [TopicPartition("accounts", 0, 3), TopicPartition("requests", 0, 5)]
+    assert consumer.assigned == [both, [TopicPartition("requests", 0, 5)]]
+    consumer.callbacks["on_revoke"](consumer, [TopicPartition("requests", 0)])
+    assert consumer.unassigned == []
