@@ -245,7 +245,8 @@ def _commit(admin: Any, group: str, plan: Iterable[Mapping[str, Any]]) -> None:
     described = answers(admin.describe_consumer_groups([group]), "group")[group]
     if described.members:
         raise CommandFailed(
-            f"group {group} has {len(described.members)} members, which would commit their own offsets; stop them first"
+            f"group {group} has {len(described.members)} members, which would commit their own offsets; stop them "
+            "first, and wait until the sessions of static members have ended"
         )
     wanted = [TopicPartition(row["topic"], row["partition"], row["to"]) for row in plan]
     futures = admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, wanted)])
