@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from tailrace.streams.committed import CommittedOffsets
@@ -12,8 +11,6 @@ from tailrace.streams.progress import Progress, Source
 from tailrace.streams.restore import restore
 from tailrace.streams.state.stream_time import decoded
 from tailrace.streams.task import Task
-
-log = structlog.get_logger("tailrace.streams")
 
 
 class Assignment:
@@ -80,9 +77,6 @@ class Assignment:
             raise
         # Queries of other threads see tasks only when they are caught up.
         self.tasks |= tasks
-        log.info(
-            "assigned", application=self._plan.application, tasks=[f"{name}-{p}" for name, p in sorted(self.tasks)]
-        )
         return sources
 
     def _catch_up(

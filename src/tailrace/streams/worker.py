@@ -293,6 +293,8 @@ class Worker:
 
     def _tell(self) -> None:
         """Say what is here, and whether all is that should be."""
+        tasks = [f"{name}-{partition}" for name, partition in sorted(self._assignment.tasks)]
+        log.info("assigned", application=self._plan.application, tasks=tasks)
         if self._takeover.is_complete:
             self._metrics.state = READY
             if self._meeting is not None:
