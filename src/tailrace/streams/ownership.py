@@ -28,7 +28,7 @@ class Ownership:
     def of(self, partitions: Collection[Source]) -> set[Source]:
         """Those of partitions that are the member's, however long the coordinator takes to say so.
 
-        They have to be assigned to the consumer already: then they stay the member's until it has let them go, or has
+        They have to be acknowledged already: then they stay the member's until it has let them go, or has
         been given up, after which none of its commits count.
         """
         while partitions:

@@ -1,4 +1,4 @@
-"""Taking over the partitions that a rebalance gives: held at once, begun when they are certain and caught up."""
+"""Taking over the partitions that a rebalance gives: acknowledged at once, begun when they are certain."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
